@@ -21,7 +21,9 @@ export const ERRORS = define({
   STORE_INVALID: { exit: 1, hint: 'Run `parquet-intake verify`; put the damaged document back from a backup.' },
   STORE_CONFLICT: { exit: 75, hint: 'Someone else changed the record meanwhile. Try again.' },
   FILE_EXISTS: { exit: 1, hint: 'Nothing is ever overwritten here: choose another path.' },
+  PATH_ILLEGAL: { exit: 2, hint: 'A path is absolute, or relative to basePath without ".." and outside the folders of the store.' },
   PARQUET_INVALID: { exit: 1, hint: 'The file is damaged or not Parquet. Run `parquet-intake verify` and put it back from a backup.' },
+  FILTER_INVALID: { exit: 2, hint: 'A filter compares one column with a value of its type; see RowFilter.' },
   // Record rules
   RECORD_EXISTS: { exit: 1, hint: 'Use updateRecord to add a version.' },
   RECORD_NOT_FOUND: { exit: 1, hint: '`parquet-intake records` lists what there is.' },
@@ -77,6 +79,8 @@ export const ERRORS = define({
   ROW_COUNT_MISMATCH: { exit: 3, hint: 'The file has another number of rows than its manifest says. Send both again.' },
   CREATED_BY_NOT_ALLOWED: { exit: 3, hint: 'The source does not allow this created_by. Add it to allowedCreatedBy, or leave it out.' },
   CHANGED_DURING_CLAIM: { exit: 3, hint: 'The file changed while it was taken; it goes back and is taken again when it is still.' },
+  UNREADABLE: { exit: 3, hint: 'The daemon may not read or move this file. Give its user the rights to the file and its folder; it is tried again by itself.' },
+  CLAIM_STRANDED: { exit: 3, hint: 'A file was taken before and its folder in state/claims does not fit it any more. Look at both; rename the file to its own name to have it taken again.' },
   DROP_NOT_FOUND: { exit: 1, hint: '`parquet-intake receipts` lists the drops.' },
   // Conversion
   VERIFY_MISMATCH: { exit: 1, hint: 'The finished Parquet file did not read back equal. Nothing was committed. Keep the drop and report this.' },
@@ -96,6 +100,7 @@ export const ERRORS = define({
   DECISION_HASH_MISMATCH: { exit: 4, hint: 'The decision is about other bytes than the current version holds. Look at it and sign again.' },
   DECISION_PRINCIPAL_MISMATCH: { exit: 4, hint: 'decided_by is not the principal of the key that signed.' },
   DECISION_SELF_APPROVAL: { exit: 4, hint: 'Who made a version may not approve it. Ask another approver.' },
+  DECISION_ENTRY_MISMATCH: { exit: 4, hint: 'The signed decision kept in this history entry says something else than the entry. Put metadata.json back from a backup.' },
   KEY_UNKNOWN: { exit: 4, hint: 'The keyring does not hold this key. Add its public half to the keyring.' },
   KEY_EXPIRED: { exit: 4, hint: 'The key has ended. Sign with a valid key.' },
   KEY_NOT_YET_VALID: { exit: 4, hint: 'The key is not valid yet. Check the clock, or sign with a valid key.' },

@@ -143,7 +143,8 @@ export function takeValues(values: Values, indices: Uint32Array): Values {
         offsets[i + 1] = total
       }
       const data = new Uint8Array(total)
-      for (let i = 0; i < n; i++) data.set(values.data.subarray(values.offsets[indices[i]!]!, values.offsets[indices[i]! + 1]!), offsets[i]!)
+      for (let i = 0; i < n; i++)
+        data.set(values.data.subarray(values.offsets[indices[i]!]!, values.offsets[indices[i]! + 1]!), offsets[i]!)
       return { physical: 'BYTE_ARRAY', data, offsets }
     }
   }

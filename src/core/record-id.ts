@@ -12,7 +12,9 @@ export function isRecordId(text: string): boolean {
 /** Throws RECORD_ID_ILLEGAL. */
 export function checkRecordId(text: string): string {
   if (!isRecordId(text)) {
-    throw new IntakeError('RECORD_ID_ILLEGAL', `${JSON.stringify(text.slice(0, 200))} is not a legal record id`, { data: { record_id: text.slice(0, 600) } })
+    throw new IntakeError('RECORD_ID_ILLEGAL', `${JSON.stringify(text.slice(0, 200))} is not a legal record id`, {
+      data: { record_id: text.slice(0, 600) },
+    })
   }
   return text
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { fixedFormOf } from '../core/fixed-form.js'
 import { actor, comment, count, dropId, isoTimestamp, recordId, sha256, tableName, uuid } from './text.js'
 
 /** metadata.json and store.json (DESIGN §2, §3). Field names and their order are contract: the documents are written in one fixed form. */
@@ -101,5 +102,5 @@ export type StoreIdentity = z.infer<typeof storeIdentity>
 
 /** The fixed form of every document of the store: members in schema order, two spaces, one newline at the end. */
 export function fixedForm(document: RecordMetadata | StoreIdentity): Buffer {
-  return Buffer.from(`${JSON.stringify(document, null, 2)}\n`, 'utf8')
+  return fixedFormOf(document)
 }

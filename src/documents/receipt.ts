@@ -51,6 +51,8 @@ const receiptBase = {
   hint: z.string().nullable(),
   /** Where the original went, below the workspace: archive/… or quarantine/…; null when the producer's file never held bytes of its own. */
   stored_at: z.string().nullable(),
+  /** The drop whose original this is, when it came by `requeue`. */
+  requeue_of: dropId.nullable(),
 } as const
 
 export const dropReceipt = z.strictObject({
@@ -66,8 +68,6 @@ export const dropReceipt = z.strictObject({
   absent_columns: z.array(z.string()),
   /** Folder below quarantine/ with report.json, rejects.csv, mended.csv; null when there is nothing to mend. */
   report_at: z.string().nullable(),
-  /** The drop whose original this is, when it came by `requeue`. */
-  requeue_of: dropId.nullable(),
   force: z.boolean(),
 })
 export type DropReceipt = z.infer<typeof dropReceipt>

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
-import * as fs from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
+import * as fs from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { IntakeError, systemCodeOf } from '../errors.js'
 
@@ -127,7 +127,12 @@ export function printablePath(path: FilePath): string {
   const bytes = typeof path === 'string' ? Buffer.from(path, 'utf8') : path
   let out = ''
   for (const byte of bytes) {
-    out += byte > 0x20 && byte < 0x7f && byte !== 0x25 ? String.fromCharCode(byte) : byte === 0x20 ? ' ' : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
+    out +=
+      byte > 0x20 && byte < 0x7f && byte !== 0x25
+        ? String.fromCharCode(byte)
+        : byte === 0x20
+          ? ' '
+          : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
   }
   return out
 }
@@ -335,7 +340,12 @@ export async function makeDirectories(files: Files, path: string, options: { mod
 }
 
 /** Writes and syncs a new file. 'exists' when there is one. The folder is not synced: the caller decides when and with whom. */
-export async function createFile(files: Files, path: string, bytes: Uint8Array, options: { mode?: number } = {}): Promise<'created' | 'exists'> {
+export async function createFile(
+  files: Files,
+  path: string,
+  bytes: Uint8Array,
+  options: { mode?: number } = {},
+): Promise<'created' | 'exists'> {
   const file = await files.create(path, options)
   if (file === 'exists') return 'exists'
   try {

@@ -1,0 +1,55 @@
+import { runDaemon } from '../daemon.js'
+import type { Receipt } from '../documents/receipt.js'
+import { createLogger } from '../runtime/logger.js'
+import { printable } from '../runtime/printable.js'
+import { type CommandContext, EXIT, note, printJsonLine } from './context.js'
+import { summaryOf } from './receipt-text.js'
+
+/**
+ * `run [--once]`: the daemon. Results (one line a receipt, or one JSON document a line with --json) on stdout, the log on stderr.
+ * --quiet leaves the results out, for a supervisor that collects both streams.
+ */
+export async function run(context: CommandContext, options: { once: boolean }): Promise<number> {
+  const workspace = await context.workspace()
+  const logger = await createLogger({
+    level: workspace.config.log.level,
+    pretty: context.stderr.isTerminal,
+    color: context.stderr.isTerminal && !context.env.NO_COLOR,
+  })
+  const seen = { mend: false, refused: false }
+  const outcome = await runDaemon({
+    workspace,
+    files: context.files,
+    clock: context.clock,
+    logger,
+    signals: context.signals,
+    pid: context.pid,
+    version: context.version,
+    randomUuid: context.randomUuid,
+    randomHex: context.randomHex,
+    once: options.once,
+    onReceipt: (receipt) => {
+      if (receipt.kind === 'decision') seen.refused ||= receipt.outcome === 'refused'
+      else seen.mend ||= ['quarantined', 'partial', 'superseded'].includes(receipt.outcome)
+      if (context.json) printJsonLine(context, receipt)
+      else if (!context.quiet) context.stdout.write(receiptLine(receipt))
+    },
+  })
+  if (!options.once) return EXIT.done
+  for (const entry of outcome.left) note(context, `left in the inbox: ${entry.path}: ${entry.code}: ${entry.message}`)
+  const growing = outcome.left.some((entry) => entry.code === 'STILL_GROWING' || entry.code === 'SIDECAR_MISSING')
+  if (outcome.unfinished > 0 || growing) return EXIT.notFinished
+  return seen.mend ? EXIT.findings : seen.refused ? EXIT.refused : EXIT.done
+}
+
+/** What became of one drop or decision, and where it is. */
+function receiptLine(receipt: Receipt): string {
+  const lines = [`${receipt.outcome.padEnd(11)} ${printable(receipt.path)}: ${printable(summaryOf(receipt))}`]
+  if (receipt.kind === 'drop') {
+    const made = receipt.records.filter((r) => r.outcome === 'created' || r.outcome === 'updated')
+    for (const record of made.slice(0, 3)) lines.push(`${' '.repeat(12)}store/${record.key} (${record.rows} rows)`)
+    if (made.length > 3) lines.push(`${' '.repeat(12)}… and ${made.length - 3} more`)
+    if (receipt.report_at !== null) lines.push(`${' '.repeat(12)}see ${receipt.report_at}/`)
+  } else if (receipt.outcome === 'refused' && receipt.hint !== null) lines.push(`${' '.repeat(12)}${receipt.hint}`)
+  return `${lines.join('\n')}\n`
+}

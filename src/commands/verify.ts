@@ -1,0 +1,62 @@
+import type { Keyring } from '../decisions/keyring.js'
+import { loadKeyring } from '../decisions/keyring.js'
+import { verifyStoredDecision } from '../decisions/verify-decision.js'
+import { isIntakeError } from '../errors.js'
+import { printable } from '../runtime/printable.js'
+import { auditStore } from '../store/audit.js'
+import type { CommandContext } from './context.js'
+import { EXIT, note, printJson } from './context.js'
+import { ProgressLine } from './progress.js'
+import { bytesText, countText, plural } from './text-table.js'
+
+/**
+ * Recomputes every hash, checks history chains, decision signatures, anchors and what does not belong, in the whole store or in some records.
+ * Reads only, works beside a daemon. Exit status 3 when there are findings, warnings included.
+ */
+export async function verify(context: CommandContext, options: { recordIds: readonly string[] }): Promise<number> {
+  const { paths } = await context.workspace()
+  const { keyring, warning } = await keyringAtHand(context, paths.keyring)
+  if (warning !== null) context.stderr.write(`warning ${warning}\n`)
+  const progress = new ProgressLine(context)
+  let done = 0
+  const report = await auditStore({
+    files: context.files,
+    root: paths.store,
+    ...(options.recordIds.length > 0 ? { recordIds: options.recordIds } : {}),
+    checkDecision: (request) => verifyStoredDecision(keyring === null ? request : { ...request, keyring }),
+    onRecord: (recordId) => {
+      done++
+      progress.update(() => `${plural(done, 'record')} checked  ${recordId}`)
+    },
+    signal: context.signal,
+  })
+  progress.clear()
+  if (context.json) printJson(context, report)
+  else {
+    for (const f of report.findings) {
+      const where = [f.record_id, f.version === null ? null : `version ${f.version}`, f.key].filter((part) => part !== null).join(', ')
+      context.stdout.write(
+        `${f.severity} ${f.code}${where === '' ? '' : ` (${printable(where)})`}: ${printable(f.message)}\n  hint: ${f.hint}\n`,
+      )
+    }
+    const errors = report.findings.filter((f) => f.severity === 'error').length
+    const verdict =
+      report.findings.length === 0 ? 'nothing found' : `${plural(errors, 'error')}, ${plural(report.findings.length - errors, 'warning')}`
+    context.stdout.write(
+      `${plural(report.records, 'record')}, ${plural(report.versions, 'version')} (${bytesText(report.bytes)}), ${plural(report.decisions, 'signed decision')}, ${countText(report.anchors)} anchors: ${verdict}\n`,
+    )
+  }
+  if (!context.json && report.findings.length === 0) note(context, 'Every hash, chain and signature holds.')
+  return report.findings.length === 0 ? EXIT.done : EXIT.findings
+}
+
+/** An audit needs no keyring: entries carry their keys. One that cannot be read is told, and does not stop the audit. */
+async function keyringAtHand(context: CommandContext, path: string): Promise<{ keyring: Keyring | null; warning: string | null }> {
+  if ((await context.files.stat(path)) === null) return { keyring: null, warning: null }
+  try {
+    return { keyring: await loadKeyring(context.files, path), warning: null }
+  } catch (error) {
+    if (!isIntakeError(error, 'KEYRING_INVALID')) throw error
+    return { keyring: null, warning: `${error.code}: ${error.message}; keys are checked as the history keeps them` }
+  }
+}

@@ -1,0 +1,105 @@
+import { join } from 'node:path'
+import { openCsv } from '../csv/read-csv.js'
+import { CsvWriter } from '../csv/write-csv.js'
+import { DEFAULT_DIALECT } from '../documents/config.js'
+import type { Files, OpenFile } from '../runtime/files.js'
+import { type HeaderMatch, matchHeader } from '../tables/header.js'
+import type { Table } from '../tables/schema.js'
+import type { ConvertRequest } from './protocol.js'
+import type { RowValidator } from './row-validator.js'
+
+/** Columns that mended.csv adds and that intake ignores when it comes back. */
+export const LINE_LABEL = '_line'
+export const ERRORS_LABEL = '_errors'
+
+const FLUSH_BYTES = 256 * 1024
+
+/**
+ * Writes rejects.csv (the invalid rows, for reading, RFC 4180 in UTF-8) and mended.csv (every row of each affected record as it came, in
+ * the dialect of the source) by reading the file a second time: findings are the same as in the first run, and memory stays flat
+ * however many rows are wrong. Not synced: the claim is the truth, these are made again after a crash.
+ */
+export async function writeMendingFiles(options: {
+  files: Files
+  folder: string
+  request: ConvertRequest
+  labels: readonly string[]
+  newValidator: (header: HeaderMatch) => RowValidator
+  table: Table
+  isAffected: (record: number, recordId: string) => boolean
+  openChunks: () => Promise<{ chunks(): AsyncIterable<Uint8Array>; close(): Promise<void> }>
+  signal?: AbortSignal
+}): Promise<void> {
+  const { files, folder, request, labels } = options
+  const source = await options.openChunks()
+  const rejects = await Output.open(files, join(folder, 'rejects.csv'))
+  const mended = await Output.open(files, join(folder, 'mended.csv'))
+  try {
+    const reader = await openCsv({ chunks: source.chunks(), dialect: request.dialect, limits: request.limits })
+    const validator = options.newValidator(matchHeader(options.table, reader.labels))
+    const plainWriter = new CsvWriter(DEFAULT_DIALECT)
+    const mendedWriter = new CsvWriter(request.dialect)
+    // A mended file that is wrong again brings its own _line and _errors: the old ones make room for the new.
+    const kept = labels.map((_, i) => i).filter((i) => labels[i] !== LINE_LABEL && labels[i] !== ERRORS_LABEL)
+    const extended = [...kept.map((i) => labels[i]!), LINE_LABEL, ERRORS_LABEL]
+    // Without a header nothing could say that the two columns are not data.
+    const marksRows = reader.labels !== null
+    await rejects.write(plainWriter.row(extended))
+    for (const bytes of mendedWriter.head(reader.preamble, marksRows ? extended : null, kept)) await mended.write(bytes)
+    for await (const batch of reader.batches()) {
+      options.signal?.throwIfAborted()
+      for (const row of batch) {
+        const verdict = validator.check(row)
+        if (verdict === 'blank') continue
+        const invalid = verdict === 'invalid'
+        const record = validator.record
+        const affected = options.isAffected(record, record < 0 ? '' : validator.recordIds[record]!)
+        if (!invalid && !affected) continue
+        const errors = invalid ? validator.findings.map((f) => f.message.replace(/^Line \d+(, )?/, '')).join('; ') : ''
+        const surplus = row.cells.slice(labels.length)
+        const note = surplus.length === 0 ? errors : `${errors}; cells beyond the header: ${JSON.stringify(surplus).slice(0, 2000)}`
+        const cells = [...kept.map((i) => row.cells[i] ?? ''), String(row.line), note]
+        if (invalid) await rejects.write(plainWriter.row(cells))
+        if (affected) await mended.write(mendedWriter.row(marksRows ? cells : cells.slice(0, -2)))
+      }
+      validator.takeSegment()
+    }
+  } finally {
+    await rejects.close()
+    await mended.close()
+    await source.close()
+  }
+}
+
+/** A file written in large pieces. */
+class Output {
+  private pending: Uint8Array[] = []
+  private pendingBytes = 0
+
+  private constructor(private readonly file: OpenFile) {}
+
+  static async open(files: Files, path: string): Promise<Output> {
+    return new Output(await files.overwrite(path))
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    this.pending.push(bytes)
+    this.pendingBytes += bytes.length
+    if (this.pendingBytes >= FLUSH_BYTES) await this.flush()
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.flush()
+    } finally {
+      await this.file.close()
+    }
+  }
+
+  private async flush(): Promise<void> {
+    const bytes = Buffer.concat(this.pending)
+    this.pending = []
+    this.pendingBytes = 0
+    if (bytes.length > 0) await this.file.write(bytes)
+  }
+}

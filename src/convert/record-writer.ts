@@ -1,0 +1,107 @@
+import { dirname, join } from 'node:path'
+import { transactionId } from '../core/drop-id.js'
+import { sha256Hex } from '../core/hashes.js'
+import { IntakeError } from '../errors.js'
+import { ParquetFileWriter } from '../parquet/file-writer.js'
+import { fileSource } from '../parquet/read-file.js'
+import { verifyParquet } from '../parquet/verify-file.js'
+import type { ColumnVector } from '../columns/vector.js'
+import type { Files, OpenFile } from '../runtime/files.js'
+import type { Table } from '../tables/schema.js'
+import type { ConvertRequest, Output } from './protocol.js'
+
+/** Where the Parquet file of a record goes, and its staging transaction. */
+export function outputPath(output: Exclude<Output, { kind: 'none' }>, recordId: string): { path: string; tx: string | null } {
+  if (output.kind === 'file') return { path: output.path, tx: null }
+  const tx = transactionId(output.dropId, sha256Hex(recordId))
+  return { path: join(output.stagingRoot, tx, 'data.parquet'), tx }
+}
+
+export interface WrittenRecord {
+  readonly path: string
+  readonly tx: string | null
+  readonly rows: number
+  readonly bytes: number
+  readonly parquetSha256: string
+  readonly contentSha256: string
+}
+
+/**
+ * Writes one record's Parquet file: created, filled row group by row group, synced, read back and compared. Only then is it staged.
+ * A file that a crashed attempt left is unlinked first and never truncated: it may be a second name of a committed version.
+ */
+export class RecordWriter {
+  private constructor(
+    private readonly options: { files: Files; table: Table; verify: ConvertRequest['verify'] },
+    private readonly target: { path: string; tx: string | null },
+    private readonly file: OpenFile,
+    private readonly writer: ParquetFileWriter,
+  ) {}
+
+  static async open(options: {
+    files: Files
+    table: Table
+    output: Exclude<Output, { kind: 'none' }>
+    recordId: string
+    compression: ConvertRequest['compression']
+    verify: ConvertRequest['verify']
+  }): Promise<RecordWriter> {
+    const { files, table, output } = options
+    const target = outputPath(output, options.recordId)
+    if (output.kind === 'staging') {
+      await files.makeDirectory(dirname(target.path))
+      await files.remove(target.path)
+    }
+    const file = await files.create(target.path, { mode: 0o640 })
+    if (file === 'exists') throw new IntakeError('FILE_EXISTS', `${target.path} exists already`)
+    try {
+      const writer = await ParquetFileWriter.open({
+        file,
+        columns: table.columns,
+        compression: options.compression,
+        keyValue: new Map([
+          ['parquet_intake.table', table.name],
+          ['parquet_intake.schema', JSON.stringify(table.document)],
+          ['parquet_intake.schema_sha256', table.schemaSha256],
+        ]),
+      })
+      return new RecordWriter(options, target, file, writer)
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+  }
+
+  writeRowGroup(vectors: readonly ColumnVector[]): Promise<void> {
+    return this.writer.writeRowGroup(vectors)
+  }
+
+  /** Finishes, syncs and verifies the file. Throws VERIFY_MISMATCH, FSYNC_FAILED, DISK_FULL. */
+  async finish(): Promise<WrittenRecord> {
+    const { files, table, verify } = this.options
+    let written: Awaited<ReturnType<ParquetFileWriter['finish']>>
+    try {
+      written = await this.writer.finish()
+      await this.file.sync()
+    } finally {
+      await this.file.close()
+    }
+    if (verify !== 'none') {
+      const file = await files.openRead(this.target.path)
+      if (file === null) throw new IntakeError('VERIFY_MISMATCH', `${this.target.path} vanished before it could be verified`)
+      try {
+        await verifyParquet(await fileSource(file), { columns: table.columns, rows: written.rows, contentSha256: written.contentSha256 })
+      } finally {
+        await file.close()
+      }
+    }
+    return { ...this.target, ...written }
+  }
+
+  /** Gives the file up: closed and unlinked, with its staging folder. */
+  async discard(): Promise<void> {
+    await this.file.close()
+    await this.options.files.remove(this.target.path)
+    if (this.target.tx !== null) await this.options.files.removeDirectory(dirname(this.target.path))
+  }
+}

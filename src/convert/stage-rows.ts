@@ -1,0 +1,146 @@
+import { ColumnBuilder, MISSING, PROBLEM } from '../columns/builder.js'
+import { DEFAULT_DIALECT, type DialectDocument, intakeConfig } from '../documents/config.js'
+import { IntakeError } from '../errors.js'
+import type { Files } from '../runtime/files.js'
+import type { Table } from '../tables/schema.js'
+import { ROW_GROUP_ROWS } from './convert-source.js'
+import { InProcessConverter } from './in-process.js'
+import { RecordWriter } from './record-writer.js'
+import { quoted } from './row-validator.js'
+
+/** Row objects by column name, or a CSV file. */
+export type RowData = Iterable<Readonly<Record<string, unknown>>> | AsyncIterable<Readonly<Record<string, unknown>>> | { readonly csvPath: string; readonly dialect?: DialectDocument }
+
+export interface StagedFacts {
+  readonly path: string
+  readonly rows: number
+  readonly bytes: number
+  readonly parquetSha256: string
+  readonly contentSha256: string
+  readonly schemaSha256: string
+}
+
+const ERRORS_SHOWN = 10
+const DEFAULTS = intakeConfig.parse({})
+
+/**
+ * Writes the rows of a library call to one synced, verified Parquet file at `path`, which must not exist. All or nothing: any invalid row
+ * throws the code of the first error, with up to ten messages and the exact count in `data`.
+ *
+ * A text in a row object is held to the same rules as a CSV cell; numbers, bigints, booleans, Dates, arrays and objects are taken by type.
+ */
+export async function stageData(options: { files: Files; table: Table; data: RowData; path: string }): Promise<StagedFacts> {
+  const { table, data } = options
+  const facts = 'csvPath' in data ? await stageCsv(options, data) : await stageRows(options, data)
+  return { ...facts, schemaSha256: table.schemaSha256 }
+}
+
+type Facts = Omit<StagedFacts, 'schemaSha256'>
+
+async function stageCsv(options: { files: Files; table: Table; path: string }, data: { csvPath: string; dialect?: DialectDocument }): Promise<Facts> {
+  const result = await new InProcessConverter(options.files).convert({
+    sourcePath: data.csvPath,
+    place: data.csvPath,
+    tableName: options.table.name,
+    tableDocument: options.table.document,
+    dialect: data.dialect ?? DEFAULT_DIALECT,
+    grouping: { kind: 'single', recordId: null },
+    onInvalid: 'quarantine-drop',
+    output: { kind: 'file', path: options.path },
+    reportFolder: null,
+    limits: DEFAULTS.limits,
+    compression: 'SNAPPY',
+    verify: 'full',
+    expectedRows: null,
+    progress: null,
+  })
+  if (result.status === 'failed') throw new IntakeError(result.code, result.message, { hint: result.hint })
+  const staged = result.staged[0]
+  if (staged === undefined) {
+    throw new IntakeError(result.problem!.code, `${data.csvPath}: ${result.problem!.message}`, { data: { errors: result.totals, report: result.report } })
+  }
+  return { path: staged.path, rows: staged.rows, bytes: staged.bytes, parquetSha256: staged.parquetSha256, contentSha256: staged.contentSha256 }
+}
+
+async function stageRows(
+  options: { files: Files; table: Table; path: string },
+  data: Iterable<Readonly<Record<string, unknown>>> | AsyncIterable<Readonly<Record<string, unknown>>>,
+): Promise<Facts> {
+  const { files, table } = options
+  const problems = new Problems()
+  const builders = table.columns.map((column) => new ColumnBuilder(column))
+  const known = new Set(table.columns.map((c) => c.name))
+  const keyRules = [
+    ...table.columns.filter((c) => c.unique).map((c) => ({ columns: [c.index] as readonly number[], primary: false, keys: new Set<string>() })),
+    ...(table.primaryKey.length > 0 ? [{ columns: table.primaryKey, primary: true, keys: new Set<string>() }] : []),
+  ]
+  const codes = new Int32Array(builders.length)
+  const writer = await RecordWriter.open({ files, table, output: { kind: 'file', path: options.path }, recordId: '', compression: 'SNAPPY', verify: 'full' })
+  let rows = 0
+  try {
+    for await (const row of data) {
+      rows++
+      if (row === null || typeof row !== 'object') {
+        problems.add('TYPE_ERROR', `Row ${rows} is not an object`)
+        continue
+      }
+      for (const name of Object.keys(row)) {
+        if (!known.has(name)) problems.add('UNKNOWN_COLUMN', `Row ${rows}: the table ${table.name} has no column ${JSON.stringify(name)}`)
+      }
+      const before = problems.count
+      for (let c = 0; c < builders.length; c++) {
+        const column = table.columns[c]!
+        const value = Object.hasOwn(row, column.name) ? row[column.name] : null
+        const code = builders[c]!.checkValue(value)
+        if (code === PROBLEM) {
+          const problem = builders[c]!.lastProblem!
+          problems.add(problem.code, `Row ${rows}, column ${JSON.stringify(column.name)}: ${problem.message}, got ${quoted(String(value))}`)
+        }
+        codes[c] = code
+      }
+      if (problems.count > before) continue
+      for (const { columns, keys, primary } of keyRules) {
+        if (columns.some((c) => codes[c] === MISSING)) {
+          if (primary) problems.add('PRIMARY_KEY_ERROR', `Row ${rows}: a part of the primary key is missing`)
+          continue
+        }
+        const key = columns.map((c) => builders[c]!.keyText(codes[c]!)).map((k) => `${k.length}:${k}`).join('')
+        if (keys.has(key)) {
+          const names = columns.map((c) => JSON.stringify(table.columns[c]!.name)).join(', ')
+          problems.add(primary ? 'PRIMARY_KEY_ERROR' : 'UNIQUE_ERROR', `Row ${rows}: the value of ${names} stands in an earlier row`)
+        }
+        keys.add(key)
+      }
+      for (let c = 0; c < builders.length; c++) builders[c]!.push(codes[c]!)
+      if (builders[0]!.rows >= ROW_GROUP_ROWS) await writer.writeRowGroup(builders.map((b) => b.take()))
+    }
+    problems.throwIfAny()
+    if (rows === 0) throw new IntakeError('HEADER_ONLY', 'There are no rows: a version holds at least one', { hint: 'Pass the rows of the whole version.' })
+    if (builders[0]!.rows > 0) await writer.writeRowGroup(builders.map((b) => b.take()))
+  } catch (error) {
+    await writer.discard()
+    throw error
+  }
+  const { path, bytes, parquetSha256, contentSha256, rows: written } = await writer.finish()
+  return { path, rows: written, bytes, parquetSha256, contentSha256 }
+}
+
+class Problems {
+  count = 0
+  private readonly messages: string[] = []
+  private readonly totals: Record<string, number> = {}
+  private first: IntakeError['code'] | null = null
+
+  add(code: IntakeError['code'], message: string): void {
+    this.count++
+    this.first ??= code
+    this.totals[code] = (this.totals[code] ?? 0) + 1
+    if (this.messages.length < ERRORS_SHOWN) this.messages.push(message)
+  }
+
+  throwIfAny(): void {
+    if (this.first === null) return
+    const more = this.count > this.messages.length ? `\n… and ${this.count - this.messages.length} more` : ''
+    throw new IntakeError(this.first, this.messages.join('\n') + more, { data: { errors: this.totals, count: this.count } })
+  }
+}

@@ -1,0 +1,462 @@
+import { join } from 'node:path'
+import type { ConvertDone, Converter, ConvertRequest, ConvertResult, StagedRecord } from '../convert/protocol.js'
+import { dropOutcome, rowAccount } from '../core/drop-outcome.js'
+import { OrderedLanes } from '../core/ordering.js'
+import { isRecordId } from '../core/record-id.js'
+import type { DecisionIntake } from '../decisions/decision-intake.js'
+import { readDecisionFile } from '../decisions/decision-intake.js'
+import { type ConversionOrder, decodePath } from '../documents/drop.js'
+import type { DropReference } from '../documents/metadata.js'
+import type { DecisionReceipt, DropReceipt, Receipt, RecordResult } from '../documents/receipt.js'
+import { encodeDropName, isComment } from '../documents/text.js'
+import { assert, type ErrorCode, ERRORS, IntakeError, isIntakeError } from '../errors.js'
+import type { Claim } from '../inbox/claim.js'
+import type { ClaimStore } from '../inbox/claims.js'
+import type { Filing } from '../inbox/filing.js'
+import { type Clock, isoTime } from '../runtime/clock.js'
+import type { Files } from '../runtime/files.js'
+import { forEachLimited } from '../runtime/limit.js'
+import type { Logger } from '../runtime/logger.js'
+import type { RecordStore } from '../store/record-store.js'
+import type { SpaceGate } from './space-gate.js'
+
+export type JobStage = 'converting' | 'waiting' | 'committing' | 'filing'
+
+interface DropJob {
+  readonly claim: Claim
+  stage: JobStage
+  /** Resolves when the job is at the head of its lane. */
+  readonly turn: { promise: Promise<void>; resolve: () => void }
+}
+
+/** What one drop in flight is at, for status.json. */
+export interface InFlight {
+  readonly drop_id: string
+  readonly path: string
+  readonly source: string | null
+  readonly stage: JobStage | 'deciding'
+  readonly since: string
+}
+
+export interface CoordinatorOptions {
+  readonly files: Files
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly store: RecordStore
+  readonly stagingRoot: string
+  readonly converter: Converter
+  readonly claims: ClaimStore
+  readonly filing: Filing
+  readonly decisions: DecisionIntake
+  readonly decisionBytes: number
+  readonly space: SpaceGate
+  /** Aborted when the daemon drains: conversions stop, commits that have begun are finished. */
+  readonly draining: AbortSignal
+  /** Called once the receipt is durable and the claim is gone. */
+  readonly onReceipt: (receipt: Receipt) => void
+  /** Called once, when nothing may be acknowledged any more: the process must end and recover. */
+  readonly onFatal: (error: unknown) => void
+  /** Records of one drop that are committed at once. */
+  readonly commitsAtOnce?: number
+}
+
+const COMMITS_AT_ONCE = 16
+/** A worker may die for reasons that have nothing to do with the drop: one more try tells. */
+const CONVERSION_TRIES = 2
+
+/** Conversion failures that the drop itself must answer for; the others are the machine's. */
+const FAULTS_OF_DROP: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'VERIFY_MISMATCH',
+  'WORKER_FAILED',
+  'INTERNAL',
+  'TABLE_INVALID',
+  'LIMIT_EXCEEDED',
+  'NOT_A_FILE',
+])
+
+/** Refusals of the store that hold back one record and leave the others of the drop alone. */
+const FAULTS_OF_RECORD: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['TABLE_MISMATCH', 'SOURCE_MISMATCH', 'RECORD_ID_ILLEGAL', 'STORE_INVALID'])
+
+/**
+ * The single writer. Every claim goes through here once: converted on the pool in any order, committed in the order of its lane, filed,
+ * receipted, released. Each step may be repeated after a crash and finds what it did before (DESIGN §8).
+ */
+export class Coordinator {
+  private readonly lanes = new OrderedLanes<DropJob>()
+  private readonly jobs = new Map<string, { view: () => InFlight }>()
+  private readonly work = new Set<Promise<void>>()
+  private failed = false
+
+  constructor(private readonly options: CoordinatorOptions) {}
+
+  inFlight(): InFlight[] {
+    return [...this.jobs.values()].map((job) => job.view())
+  }
+
+  /** Resolves when everything accepted so far is done, aborted or failed. */
+  async idle(): Promise<void> {
+    while (this.work.size > 0) await Promise.allSettled([...this.work])
+  }
+
+  /**
+   * Takes a claim through to its receipt. Never rejects: what is wrong with the drop is on its receipt, what is wrong with the machine
+   * goes to `onFatal` or leaves the claim for the next start.
+   */
+  accept(claim: Claim): Promise<void> {
+    const work = (claim.document.kind === 'drop' ? this.drop(claim) : this.decision(claim)).catch((error: unknown) => this.stopped(claim, error))
+    this.work.add(work)
+    return work.finally(() => {
+      this.work.delete(work)
+      this.jobs.delete(claim.dropId)
+    })
+  }
+
+  private stopped(claim: Claim, error: unknown): void {
+    const fields = { drop_id: claim.dropId, path: claim.document.file.path }
+    if (isIntakeError(error, 'ABORTED')) {
+      this.options.logger.info({ event: 'drop.aborted', ...fields }, 'Stopped before it was done; taken up again at the next start')
+      return
+    }
+    // A defect or a broken machine: what is on disk is consistent at every instant, so stopping and recovering is always right.
+    const code = error instanceof IntakeError ? error.code : 'INTERNAL'
+    this.options.logger.error({ event: 'daemon.failed', ...fields, code, error: describe(error) }, `Cannot go on: ${describe(error)}`)
+    if (!this.failed) {
+      this.failed = true
+      this.options.onFatal(error)
+    }
+  }
+
+  // ---- drops ----
+
+  private async drop(claim: Claim): Promise<void> {
+    const { lanes } = this
+    const job: DropJob = { claim, stage: 'converting', turn: deferred() }
+    const since = isoTime(this.options.clock.nowMs())
+    this.jobs.set(claim.dropId, {
+      view: () => ({ drop_id: claim.dropId, path: claim.document.file.path, source: claim.document.order?.source ?? null, stage: job.stage, since }),
+    })
+    lanes.enter(claim.orderingKey, claim.dropId, job)
+    try {
+      const converted = claim.problem === null ? await this.convert(claim) : null
+      if (converted === null || 'refusal' in converted || converted.done.staged.length === 0) {
+        job.stage = 'filing'
+        await this.finishQuarantined(claim, converted)
+        return
+      }
+      job.stage = 'waiting'
+      lanes.ready(claim.dropId)?.turn.resolve()
+      await abortable(job.turn.promise, this.options.draining)
+      job.stage = 'committing'
+      const records = await this.commit(claim, converted.done)
+      job.stage = 'filing'
+      await this.finishDone(claim, converted.done, records)
+    } finally {
+      // Only now may the next of the lane commit: its classification depends on what this one made of the record.
+      lanes.leave(claim.dropId)?.turn.resolve()
+    }
+  }
+
+  private async convert(claim: Claim): Promise<{ done: ConvertDone } | { refusal: Refusal }> {
+    const order = claim.document.order
+    assert(order !== null, 'a drop has its order')
+    if (order.table_document === null) {
+      return { refusal: { code: 'TABLE_UNKNOWN', message: `Source ${order.source} names the table ${order.table}, which config/tables does not hold` } }
+    }
+    const request = this.requestOf(claim, order)
+    let result: ConvertResult
+    for (let tries = 1; ; tries++) {
+      result = await this.options.space.whenRoom(() => this.convertOnce(request))
+      if (result.status === 'done' || result.code !== 'WORKER_FAILED' || tries >= CONVERSION_TRIES) break
+      this.options.logger.warn({ event: 'drop.aborted', drop_id: claim.dropId, code: result.code }, `${result.message}; trying once more`)
+    }
+    if (result.status === 'failed') {
+      if (!FAULTS_OF_DROP.has(result.code)) throw new IntakeError(result.code, result.message, { hint: result.hint })
+      return { refusal: { code: result.code, message: result.message } }
+    }
+    this.options.logger.debug(
+      { event: 'drop.converted', drop_id: claim.dropId, records: result.staged.length, rows: result.rows.in ?? 0, seconds: result.seconds },
+      `Read ${result.rows.in ?? '?'} rows in ${result.seconds.toFixed(2)} s`,
+    )
+    return { done: result }
+  }
+
+  private async convertOnce(request: ConvertRequest): Promise<ConvertResult> {
+    const result = await this.options.converter.convert(request, { signal: this.options.draining })
+    if (result.status === 'failed' && (result.code === 'DISK_FULL' || result.code === 'ABORTED')) throw new IntakeError(result.code, result.message)
+    return result
+  }
+
+  private requestOf(claim: Claim, order: ConversionOrder): ConvertRequest {
+    const rule = claim.recordRule
+    assert(rule !== null, 'a claim without a problem knows its record')
+    return {
+      sourcePath: claim.sourcePath,
+      place: claim.document.file.path,
+      tableName: order.table,
+      tableDocument: order.table_document,
+      dialect: order.dialect,
+      grouping:
+        rule.kind === 'column'
+          ? { kind: 'column', prefix: rule.prefix, column: rule.column, suffix: rule.suffix }
+          : { kind: 'single', recordId: rule.recordId },
+      onInvalid: order.on_invalid,
+      output: { kind: 'staging', stagingRoot: this.options.stagingRoot, dropId: claim.dropId },
+      reportFolder: claim.folder,
+      limits: order.limits,
+      compression: order.compression,
+      verify: order.verify,
+      expectedRows: claim.manifest?.rows ?? null,
+      progress: null,
+    }
+  }
+
+  private async commit(claim: Claim, done: ConvertDone): Promise<RecordResult[]> {
+    const results = new Array<RecordResult>(done.staged.length)
+    await forEachLimited(done.staged, this.options.commitsAtOnce ?? COMMITS_AT_ONCE, async (staged, i) => {
+      results[i] = await this.options.space.whenRoom(() => this.commitRecord(claim, done, staged))
+    })
+    return results
+  }
+
+  private async commitRecord(claim: Claim, done: ConvertDone, staged: StagedRecord): Promise<RecordResult> {
+    const order = claim.document.order
+    assert(order !== null && staged.tx !== null, 'a staged record has its order and its transaction')
+    const drop: DropReference = {
+      drop_id: claim.dropId,
+      name: encodeDropName(decodePath(claim.document.file.path)),
+      sha256: claim.sha256!,
+      bytes: claim.bytes!,
+      rule_sha256: order.rule_sha256,
+    }
+    const base = { record_id: staged.recordId, rows: staged.rows, invalid: staged.invalid }
+    try {
+      const outcome = await this.options.store.commitVersion({
+        tx: staged.tx,
+        intent: 'upsert',
+        recordId: staged.recordId,
+        tableName: order.table,
+        source: order.source,
+        createdBy: claim.createdBy ?? order.created_by,
+        comment: commentOf(claim),
+        staged: { ...staged, schemaSha256: done.schemaSha256 },
+        drop,
+        force: claim.document.force,
+      })
+      return {
+        ...base,
+        // 'already': an attempt before a crash made this version.
+        outcome: outcome.outcome === 'already' ? (outcome.version === 1 ? 'created' : 'updated') : outcome.outcome,
+        version: outcome.version,
+        key: outcome.key,
+        parquet_sha256: outcome.parquetSha256,
+        code: null,
+        message: null,
+      }
+    } catch (error) {
+      if (!(error instanceof IntakeError) || !FAULTS_OF_RECORD.has(error.code)) throw error
+      return { ...base, outcome: 'quarantined', version: null, key: null, parquet_sha256: null, code: error.code, message: error.message }
+    }
+  }
+
+  private async finishDone(claim: Claim, done: ConvertDone, committed: readonly RecordResult[]): Promise<void> {
+    const records = [...committed, ...this.withheldRecords(done)]
+    const outcome = dropOutcome(records, done.rows.invalid ?? 0)
+    const fault = done.problem ?? firstFault(records)
+    const mending = !done.valid || outcome === 'quarantined' || outcome === 'partial'
+    const receipt = this.dropReceipt(claim, done, records, outcome, fault)
+    await this.file(claim, receipt, { original: outcome === 'quarantined' ? 'quarantine' : 'archive', report: mending ? done : null, fault })
+  }
+
+  private async finishQuarantined(claim: Claim, converted: { done: ConvertDone } | { refusal: Refusal } | null): Promise<void> {
+    const done = converted !== null && 'done' in converted ? converted.done : null
+    const fault: Refusal =
+      claim.problem ?? (converted !== null && 'refusal' in converted ? converted.refusal : (done?.problem ?? { code: 'INTERNAL', message: 'Nothing was staged' }))
+    const receipt = this.dropReceipt(claim, done, done === null ? [] : this.withheldRecords(done), 'quarantined', fault)
+    await this.file(claim, receipt, { original: 'quarantine', report: done, fault })
+  }
+
+  private withheldRecords(done: ConvertDone): RecordResult[] {
+    return done.withheld.map((record) => ({
+      record_id: record.recordId,
+      outcome: 'quarantined',
+      version: null,
+      rows: record.rows,
+      invalid: record.invalid,
+      key: null,
+      parquet_sha256: null,
+      code: record.invalid > 0 ? (done.problem?.code ?? null) : null,
+      message: null,
+    }))
+  }
+
+  private dropReceipt(claim: Claim, done: ConvertDone | null, records: RecordResult[], outcome: DropReceipt['outcome'], fault: Refusal | null): DropReceipt {
+    const order = claim.document.order
+    return {
+      format: 1,
+      drop_id: claim.dropId,
+      path: claim.document.file.path,
+      sha256: claim.sha256,
+      bytes: claim.bytes,
+      received_at: claim.document.received_at,
+      finished_at: '',
+      code: fault?.code ?? null,
+      message: fault?.message ?? null,
+      hint: fault === null ? null : ERRORS[fault.code].hint,
+      stored_at: null,
+      kind: 'drop',
+      outcome,
+      source: order?.source ?? null,
+      table: order?.table ?? null,
+      rows: rowAccount(done?.rows ?? { in: null, good: null, invalid: null, blank: null }, records),
+      records,
+      errors: done === null ? null : { ...done.totals },
+      absent_columns: [...(done?.absentColumns ?? [])],
+      report_at: null,
+      requeue_of: claim.document.requeue_of,
+      force: claim.document.force,
+    }
+  }
+
+  /** Archive or quarantine first, then the receipt, then the claim: whoever finds a receipt finds the file it names. */
+  private async file(
+    claim: Claim,
+    receipt: DropReceipt,
+    how: { original: 'archive' | 'quarantine'; report: ConvertDone | null; fault: Refusal | null },
+  ): Promise<void> {
+    const { filing, space } = this.options
+    const fault = how.fault ?? { code: 'INTERNAL' as const, message: 'no reason was given' }
+    const reports = { ...fault, report: how.report?.report ?? null }
+    const filed = await space.whenRoom(async () => {
+      if (how.original === 'quarantine') {
+        const { original, folder } = await filing.quarantine(claim, reports)
+        return { stored_at: original, report_at: folder }
+      }
+      const reportAt = how.report === null ? null : await filing.fileReports(claim, reports)
+      return { stored_at: await filing.archive(claim), report_at: reportAt }
+    })
+    await this.conclude(claim, { ...receipt, ...filed, finished_at: isoTime(this.options.clock.nowMs()) })
+  }
+
+  private async conclude(claim: Claim, receipt: Receipt): Promise<void> {
+    const { filing, claims, space } = this.options
+    await space.whenRoom(() => filing.writeReceipt(receipt))
+    await claims.release(claim)
+    this.options.onReceipt(receipt)
+  }
+
+  // ---- decisions ----
+
+  private async decision(claim: Claim): Promise<void> {
+    const since = isoTime(this.options.clock.nowMs())
+    this.jobs.set(claim.dropId, {
+      view: () => ({ drop_id: claim.dropId, path: claim.document.file.path, source: null, stage: 'deciding', since }),
+    })
+    const { filing, space } = this.options
+    const result = claim.problem === null ? await space.whenRoom(() => this.decide(claim)) : refusedByClaim(claim.problem)
+    const base: DecisionReceipt = {
+      format: 1,
+      drop_id: claim.dropId,
+      path: claim.document.file.path,
+      sha256: claim.sha256,
+      bytes: claim.bytes,
+      received_at: claim.document.received_at,
+      finished_at: '',
+      code: result.code,
+      message: result.message,
+      hint: result.hint,
+      stored_at: null,
+      requeue_of: claim.document.requeue_of,
+      kind: 'decision',
+      outcome: result.outcome,
+      decision_id: result.decision_id,
+      decision: result.decision,
+      record_id: result.record_id !== null && isRecordId(result.record_id) ? result.record_id : null,
+      version: result.version,
+      decided_by: result.decided_by,
+    }
+    if (result.alarm) {
+      this.options.logger.error(
+        { event: 'decision.refused', drop_id: claim.dropId, code: result.code ?? undefined, alarm: true },
+        `Someone should look at this decision: ${result.message ?? ''}`,
+      )
+    }
+    const stored_at = await space.whenRoom(async () => {
+      if (result.outcome !== 'refused') return filing.archive(claim)
+      const reports = { code: result.code ?? ('DECISION_MALFORMED' as const), message: result.message ?? '', report: null }
+      return (await filing.quarantine(claim, result.hint === null ? reports : { ...reports, hint: result.hint })).original
+    })
+    await this.conclude(claim, { ...base, stored_at, finished_at: isoTime(this.options.clock.nowMs()) })
+  }
+
+  private async decide(claim: Claim): ReturnType<DecisionIntake['handle']> {
+    const bytes = await readDecisionFile(this.options.files, claim.sourcePath, this.options.decisionBytes)
+    if (bytes === null) throw new IntakeError('IO_FAILED', `${claim.sourcePath} is gone`)
+    return this.options.decisions.handle(bytes, { dropId: claim.dropId, receivedAtMs: Date.parse(claim.document.received_at), resumed: claim.recovered })
+  }
+}
+
+interface Refusal {
+  readonly code: ErrorCode
+  readonly message: string
+}
+
+function refusedByClaim(problem: Refusal): Awaited<ReturnType<DecisionIntake['handle']>> {
+  return {
+    outcome: 'refused',
+    code: problem.code,
+    message: problem.message,
+    hint: ERRORS[problem.code].hint,
+    alarm: false,
+    decision_id: null,
+    decision: null,
+    record_id: null,
+    version: null,
+    decided_by: null,
+  }
+}
+
+function firstFault(records: readonly RecordResult[]): Refusal | null {
+  const found = records.find((r) => r.code !== null)
+  return found === undefined ? null : { code: found.code as ErrorCode, message: found.message ?? '' }
+}
+
+/** The comment of a version: the manifest's, or where it came from. */
+function commentOf(claim: Claim): string {
+  const own = claim.manifest?.comment
+  if (own !== undefined) return own
+  const text = `From ${encodeDropName(decodePath(claim.document.file.path))}`
+  return isComment(text) ? text : ''
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error instanceof IntakeError ? error.message : (error.stack ?? error.message)) : String(error)
+}
+
+function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let resolve!: () => void
+  const promise = new Promise<void>((r) => {
+    resolve = r
+  })
+  return { promise, resolve }
+}
+
+/** Rejects with ABORTED when the signal comes first. */
+async function abortable(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  const aborted = new IntakeError('ABORTED', 'The daemon is stopping')
+  if (signal.aborted) throw aborted
+  let onAbort!: () => void
+  const stop = new Promise<never>((_, reject) => {
+    onAbort = () => reject(aborted)
+    signal.addEventListener('abort', onAbort, { once: true })
+  })
+  try {
+    await Promise.race([promise, stop])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+/** Where the converter of a drop leaves its Parquet files. */
+export function stagingRootOf(storeRoot: string): string {
+  return join(storeRoot, 'staging')
+}

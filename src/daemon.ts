@@ -1,0 +1,405 @@
+import { join } from 'node:path'
+import { ConvertPool, threadsOf } from './convert/pool.js'
+import type { Converter } from './convert/protocol.js'
+import { Coordinator, type InFlight, stagingRootOf } from './coordinator/coordinator.js'
+import { Requests } from './coordinator/requests.js'
+import { SpaceGate } from './coordinator/space-gate.js'
+import { StatusFile } from './coordinator/status-file.js'
+import { type DropId, DropIdSequence } from './core/drop-id.js'
+import { DecisionIntake } from './decisions/decision-intake.js'
+import { KeyringState } from './decisions/keyring.js'
+import type { Receipt } from './documents/receipt.js'
+import { IntakeError } from './errors.js'
+import { ClaimStore } from './inbox/claims.js'
+import type { InboxEvent, WaitingEntry } from './inbox/events.js'
+import { Filing } from './inbox/filing.js'
+import { Inbox, type InboxSettings } from './inbox/inbox.js'
+import { compileSources } from './inbox/sources.js'
+import { systemTimers } from './inbox/timers.js'
+import { watchFolders } from './inbox/watcher.js'
+import { type Clock, isoTime } from './runtime/clock.js'
+import { type Files, makeDirectories } from './runtime/files.js'
+import type { LogEvent, Logger } from './runtime/logger.js'
+import { SharedSync } from './runtime/shared-sync.js'
+import { ReleaseStack, type SignalState } from './runtime/shutdown.js'
+import type { Workspace } from './runtime/workspace.js'
+import { RecordStore } from './store/record-store.js'
+import { TableRegistry } from './tables/registry.js'
+
+export interface DaemonOptions {
+  readonly workspace: Workspace
+  readonly files: Files
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly signals: SignalState
+  readonly pid: number
+  readonly version: string
+  readonly randomUuid: () => string
+  readonly randomHex: (bytes: number) => string
+  /** Take what is there now, then stop. */
+  readonly once: boolean
+  /** Told of every receipt, after it is durable. */
+  readonly onReceipt: (receipt: Receipt) => void
+  /** Instead of the thread pool, for tests. */
+  readonly converter?: Converter
+}
+
+export interface DaemonOutcome {
+  /** Files that were there but not taken when `once` ended. */
+  readonly left: readonly WaitingEntry[]
+  /** Claims that are still to be finished by the next start. */
+  readonly unfinished: number
+}
+
+/**
+ * The composition root: wires the parts, in the order acquire, push release, go on, and has no rules of its own.
+ *
+ * Resolves when the daemon has drained. Rejects with what stopped it: what had been acknowledged by then is durable, everything else is
+ * taken up again at the next start.
+ */
+export async function runDaemon(options: DaemonOptions): Promise<DaemonOutcome> {
+  const stack = new ReleaseStack()
+  try {
+    return await new Daemon(options, stack).run()
+  } finally {
+    await stack.close()
+  }
+}
+
+/** A slot of the writer's own in anchors/: one workspace, one writer. */
+const ANCHOR_WRITER = 'daemon'
+
+class Daemon {
+  private readonly sync: SharedSync
+  /** Aborted when the work is to stop: by a signal, or by what cannot be gone on with. */
+  private readonly draining = new AbortController()
+  private fatal: { error: unknown } | null = null
+  private readonly counts: Record<string, number> = {}
+  private state: 'recovering' | 'running' | 'draining' | 'stopped' = 'recovering'
+
+  constructor(
+    private readonly options: DaemonOptions,
+    private readonly stack: ReleaseStack,
+  ) {
+    this.sync = new SharedSync(options.files)
+  }
+
+  async run(): Promise<DaemonOutcome> {
+    const { workspace, files, clock, logger, signals } = this.options
+    const { paths, config } = workspace
+    const onSignal = (): void => this.drain('a signal came')
+    signals.draining.addEventListener('abort', onSignal, { once: true })
+    this.stack.push('signals', () => signals.draining.removeEventListener('abort', onSignal))
+    if (signals.draining.aborted) onSignal()
+
+    const tables = await TableRegistry.load(files, paths.tables)
+    const sources = compileSources(config.sources)
+    for (const folder of [paths.inbox, paths.decisions, paths.claims, paths.requests, paths.archive, paths.quarantine, paths.receipts]) {
+      await makeDirectories(files, folder)
+    }
+    const store = await RecordStore.open({
+      files,
+      clock,
+      root: paths.store,
+      mode: 'write',
+      createAs: 'signed',
+      randomUuid: this.options.randomUuid,
+      writer: ANCHOR_WRITER,
+      orphans: join(paths.quarantine, 'orphans'),
+      onOrphan: (orphan) => this.orphanFound(orphan),
+    })
+    this.stack.push('store', () => store.close())
+    logger.info({ event: 'store.opened', store_id: store.identity.store_id, approvals: store.identity.approvals }, 'The store is open for writing')
+    this.reportRecovery(store)
+
+    const filing = new Filing({
+      files,
+      sync: this.sync,
+      roots: { workspace: paths.root, archive: paths.archive, quarantine: paths.quarantine, receipts: paths.receipts },
+    })
+    const emit = (event: InboxEvent): void => this.inboxEvent(event)
+    const claims = new ClaimStore({
+      files,
+      sync: this.sync,
+      clock,
+      filing,
+      roots: { workspace: paths.root, inbox: paths.inbox, decisions: paths.decisions, claims: paths.claims, quarantine: paths.quarantine },
+      tableOf: (name) => (tables.has(name) ? (tables.get(name) as { document: Record<string, unknown>; schemaSha256: string }) : null),
+      settings: { compression: config.convert.compression, verify: config.convert.verify, limits: config.limits },
+      emit,
+    })
+    const converter = this.options.converter ?? new ConvertPool({ threads: threadsOf(config.convert.threads) })
+    this.stack.push('converter', () => converter.close())
+    const space = new SpaceGate({
+      clock,
+      sleep,
+      draining: this.draining.signal,
+      onPaused: (reason) => {
+        for (const inbox of inboxes) inbox.pause('DISK_FULL', reason.message)
+      },
+      onResumed: () => {
+        for (const inbox of inboxes) inbox.resume()
+      },
+    })
+    const coordinator = new Coordinator({
+      files,
+      clock,
+      logger,
+      store,
+      stagingRoot: stagingRootOf(paths.store),
+      converter,
+      claims,
+      filing,
+      decisions: this.decisionIntake(store),
+      decisionBytes: config.limits.decisionBytes,
+      space,
+      draining: this.draining.signal,
+      onReceipt: (receipt) => this.receipted(receipt),
+      onFatal: (error) => this.fail(error),
+    })
+    const ids = new DropIdSequence(
+      { nowMs: () => clock.nowMs(), randomTail: () => this.options.randomHex(8) },
+      later(await filing.lastDropId(), await claims.lastDropId()),
+    )
+    const settings: InboxSettings = { ...config.inbox, dropsInFlight: config.limits.dropsInFlight }
+    const shared = {
+      files,
+      clock,
+      timers: systemTimers,
+      claims,
+      ids,
+      watch: watchFolders,
+      onClaim: (claim: Parameters<Coordinator['accept']>[0]) => coordinator.accept(claim),
+      onFatal: (error: unknown) => this.fail(error),
+      emit,
+    }
+    const drops = new Inbox({ ...shared, root: paths.inbox, rule: { kind: 'drop', sources }, settings })
+    const decisions = new Inbox({ ...shared, root: paths.decisions, rule: { kind: 'decision' }, settings: { ...settings, ignore: ['*.tmp', '*.part', '.*'] } })
+    const inboxes: readonly Inbox[] = [decisions, drops]
+    const requests = new Requests({
+      files,
+      folder: paths.requests,
+      logger,
+      handle: async (request) => {
+        const original = await filing.findOriginal(request.drop_id)
+        if (original === null) throw new IntakeError('DROP_NOT_FOUND', `Neither archive/ nor quarantine/ holds the original of ${request.drop_id}`)
+        await (original.receipt?.kind === 'decision' ? decisions : drops).requeue(original, { force: request.force })
+      },
+    })
+    const status = new StatusFile({
+      files,
+      path: paths.statusFile,
+      clock,
+      snapshot: () => this.snapshot(store, coordinator, claims, inboxes, space),
+    })
+
+    // Planned work is finished before new work is admitted: recovered claims take their places in line before the inboxes look.
+    const recovered = await claims.recover()
+    if (recovered.length > 0) {
+      logger.warn({ event: 'daemon.recovered', drops: recovered.length }, `Taking up ${recovered.length} that an earlier run left unfinished`)
+    }
+    for (const claim of recovered) void coordinator.accept(claim)
+
+    this.state = 'running'
+    status.start()
+    this.stack.push('status', () => {
+      this.state = 'stopped'
+      return status.stop()
+    })
+    logger.info(
+      { event: 'daemon.started', pid: this.options.pid, version: this.options.version, store_id: store.identity.store_id, inbox: paths.inbox },
+      `Watching ${paths.inbox}`,
+    )
+    let left: readonly WaitingEntry[] = []
+    if (this.options.once) {
+      await requests.poll()
+      left = (await Promise.race([Promise.all(inboxes.map((inbox) => inbox.settledOnce())), aborted(this.draining.signal)]))?.flat() ?? []
+      await Promise.race([coordinator.idle(), aborted(this.draining.signal)])
+    } else {
+      requests.start()
+      for (const inbox of inboxes) inbox.start()
+      await aborted(this.draining.signal)
+    }
+    this.drain('all is done')
+    await requests.stop()
+    await Promise.all(inboxes.map((inbox) => inbox.stop()))
+    await coordinator.idle()
+    if (this.fatal !== null) throw this.fatal.error
+    const unfinished = ((await files.list(paths.claims)) ?? []).length
+    this.state = 'stopped'
+    logger.info({ event: 'daemon.stopped', unfinished }, unfinished === 0 ? 'Stopped; nothing is left' : `Stopped; ${unfinished} to be taken up at the next start`)
+    return { left, unfinished }
+  }
+
+  private decisionIntake(store: RecordStore): DecisionIntake {
+    const { files, clock, logger, workspace } = this.options
+    const { paths, config } = workspace
+    return new DecisionIntake({
+      clock,
+      keyring: new KeyringState({
+        files,
+        path: paths.keyring,
+        seenPath: paths.keyringState,
+        onVersion: (version) => logger.info({ event: 'keyring.changed', version }, `The keyring has version ${version}`),
+      }),
+      storeId: store.identity.store_id,
+      forbidSelfApproval: config.decisions.forbidSelfApproval,
+      lookupRecord: (recordId) => store.metadata(recordId),
+      commit: (request) => store.commitDecision(request),
+      maxBytes: config.limits.decisionBytes,
+    })
+  }
+
+  private drain(why: string): void {
+    if (this.draining.signal.aborted) return
+    this.state = 'draining'
+    this.options.logger.info({ event: 'daemon.draining', reason: why }, `Draining: ${why}`)
+    this.draining.abort()
+  }
+
+  private fail(error: unknown): void {
+    this.fatal ??= { error }
+    this.drain(error instanceof Error ? error.message : String(error))
+  }
+
+  private receipted(receipt: Receipt): void {
+    const { logger } = this.options
+    const name = receipt.kind === 'drop' ? receipt.outcome : `decisions_${receipt.outcome}`
+    this.counts[name] = (this.counts[name] ?? 0) + 1
+    logger[receipt.code === null ? 'info' : 'warn'](receiptEvent(receipt), receiptSentence(receipt))
+    this.options.onReceipt(receipt)
+  }
+
+  private orphanFound(orphan: { readonly key: string; readonly movedTo: string }): void {
+    this.options.logger.error({ event: 'store.orphan_found', key: orphan.key, moved_to: orphan.movedTo }, `No history names ${orphan.key}; it was moved aside`)
+  }
+
+  private reportRecovery(store: RecordStore): void {
+    const { logger } = this.options
+    for (const t of store.recovery.transactions) {
+      logger.warn(
+        { event: 'store.recovered', tx: t.tx, record_id: t.recordId, version: t.version, result: t.result, reason: t.reason },
+        `A staged commit was ${t.result}: ${t.reason}`,
+      )
+    }
+    for (const orphan of store.recovery.orphans) this.orphanFound(orphan)
+  }
+
+  private inboxEvent(event: InboxEvent): void {
+    const { logger } = this.options
+    switch (event.event) {
+      case 'drop.claimed':
+      case 'decision.claimed':
+        logger.info(
+          { event: event.event, drop_id: event.dropId, path: event.path, source: event.source, bytes: event.bytes, sha256: event.sha256, recovered: event.recovered },
+          `Took ${event.path}`,
+        )
+        return
+      case 'drop.waiting':
+        logger.warn({ event: event.event, path: event.path, code: event.code }, event.message)
+        return
+      case 'drop.returned':
+        logger.warn({ event: event.event, drop_id: event.dropId, path: event.path, reason: event.reason }, `${event.path} went back into its folder`)
+        return
+      case 'drop.requeued':
+        logger.info({ event: event.event, drop_id: event.dropId, requeue_of: event.requeueOf, path: event.path, force: event.force }, `${event.path} is taken again`)
+        return
+      case 'claim.stranded':
+        logger.error({ event: event.event, drop_id: event.dropId, path: event.path }, event.message)
+        return
+      case 'inbox.scanned':
+        logger.debug(
+          { event: event.event, area: event.area, files: event.files, settled: event.settled, waiting: event.waiting, elapsed_ms: Math.round(event.elapsedMs) },
+          `Looked at ${event.files} files`,
+        )
+        return
+      case 'inbox.missing':
+        logger.error({ event: event.event, area: event.area }, 'The folder is gone; it is looked for again')
+        return
+      case 'inbox.found':
+        logger.info({ event: event.event, area: event.area }, 'The folder is back')
+        return
+      case 'inbox.watch_failed':
+        logger.warn({ event: event.event, area: event.area }, `${event.message}; scans go on and find everything`)
+        return
+      case 'intake.paused':
+        logger.error({ event: event.event, area: event.area, code: event.code }, `Intake is paused: ${event.message}`)
+        return
+      case 'intake.resumed':
+        logger.info({ event: event.event, area: event.area }, 'Intake goes on')
+    }
+  }
+
+  private snapshot(store: RecordStore, coordinator: Coordinator, claims: ClaimStore, inboxes: readonly Inbox[], space: SpaceGate): object {
+    const inFlight: InFlight[] = coordinator.inFlight()
+    return {
+      state: this.state,
+      pid: this.options.pid,
+      version: this.options.version,
+      store_id: store.identity.store_id,
+      paused_since: space.paused,
+      counts: this.counts,
+      queued: inboxes.reduce((n, inbox) => n + inbox.load.queued, 0),
+      in_flight: inFlight,
+      waiting_total: inboxes.reduce((n, inbox) => n + inbox.waitingTotal, 0) + claims.waiting().length,
+      waiting: [...inboxes.flatMap((inbox) => inbox.waiting()), ...claims.waiting()].map(({ sinceMs, ...entry }) => ({ ...entry, since: isoTime(sinceMs) })),
+    }
+  }
+}
+
+function receiptEvent(receipt: Receipt): LogEvent {
+  const base = { drop_id: receipt.drop_id, path: receipt.path, code: receipt.code ?? undefined, stored_at: receipt.stored_at }
+  if (receipt.kind === 'decision') {
+    return { event: `decision.${receipt.outcome}`, ...base, record_id: receipt.record_id, version: receipt.version, decision: receipt.decision, decided_by: receipt.decided_by }
+  }
+  const only = receipt.records.length === 1 ? receipt.records[0]! : null
+  return {
+    event: `drop.${receipt.outcome}`,
+    ...base,
+    records: receipt.records.length,
+    rows: receipt.rows.in,
+    invalid: receipt.rows.invalid,
+    ...(only === null ? {} : { record_id: only.record_id, version: only.version }),
+    ...(receipt.report_at === null ? {} : { report_at: receipt.report_at }),
+  }
+}
+
+/** For the log: never a cell value, so a drop's message stays on its receipt and the line says where to look. */
+function receiptSentence(receipt: Receipt): string {
+  if (receipt.kind === 'decision') {
+    const tail = receipt.code === null ? '' : `: ${receipt.code}: ${receipt.message ?? ''}`
+    return receipt.record_id === null ? `${receipt.outcome}${tail}` : `${receipt.decision} of ${receipt.record_id} v${receipt.version} ${receipt.outcome}${tail}`
+  }
+  const only = receipt.records.length === 1 ? receipt.records[0]! : null
+  const what = only === null ? `${receipt.outcome}, ${receipt.records.length} records` : `${only.record_id}${only.version === null ? '' : ` v${only.version}`} ${only.outcome}`
+  const why = receipt.code === null ? '' : `: ${receipt.code}`
+  const see = receipt.report_at === null ? '' : `; see ${receipt.report_at}/reason.txt`
+  return `${receipt.path}: ${what}${why}${see}`
+}
+
+function later(a: DropId | null, b: DropId | null): DropId | null {
+  if (a === null || b === null) return a ?? b
+  return a > b ? a : b
+}
+
+/** Resolves when the signal aborts. */
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined)
+    else signal.addEventListener('abort', () => resolve(undefined), { once: true })
+  })
+}
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve()
+    const done = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    signal.addEventListener('abort', done, { once: true })
+  })
+}
+

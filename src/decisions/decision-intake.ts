@@ -1,0 +1,191 @@
+import { transactionId } from '../core/drop-id.js'
+import { sha256Hex } from '../core/hashes.js'
+import type { DecisionPayload, DecisionVerb } from '../documents/decision.js'
+import type { DecisionReference, RecordMetadata } from '../documents/metadata.js'
+import { type ErrorCode, IntakeError } from '../errors.js'
+import type { Clock } from '../runtime/clock.js'
+import { type Files, printablePath } from '../runtime/files.js'
+import type { Keyring } from './keyring.js'
+import { DECISION_MAX_BYTES, type DecisionRefusal, refusal } from './parse-decision.js'
+import { type AcceptedDecision, type RepeatedDecision, verifyDecision } from './verify-decision.js'
+
+/** What the store is asked to do with a decision that counts. It checks version, hash, decision_id and status again, under the record's lock. */
+export interface DecisionCommit {
+  /** Staging transaction: the same for every attempt at one drop. */
+  readonly tx: string
+  readonly recordId: string
+  readonly version: number
+  readonly decision: DecisionVerb
+  readonly decidedBy: string
+  readonly comment: string
+  readonly expectedParquetSha256: string
+  readonly reference: DecisionReference
+}
+
+export interface DecisionIntakeOptions {
+  readonly clock: Clock
+  /** `KeyringState`, read before each decision. */
+  readonly keyring: { read(): Promise<Keyring> }
+  readonly storeId: string
+  readonly forbidSelfApproval: boolean
+  readonly lookupRecord: (recordId: string) => Promise<RecordMetadata | null>
+  /**
+   * `RecordStore.commitDecision`. 'repeated': the same decision was committed meanwhile. A record that does not allow the step is an
+   * IntakeError of REFUSALS.
+   */
+  readonly commit: (request: DecisionCommit) => Promise<{ readonly outcome: 'approved' | 'rejected' | 'repeated' }>
+  /** Bytes of one decision file; `limits.decisionBytes`. */
+  readonly maxBytes?: number
+}
+
+/** What became of one decision: the members that its receipt shares. */
+export interface DecisionResult {
+  /** applied; repeated: the same decision was applied before; refused: see `code`. */
+  readonly outcome: 'applied' | 'repeated' | 'refused'
+  readonly code: ErrorCode | null
+  readonly message: string | null
+  readonly hint: string | null
+  /** Somebody should look: a signature or a decision_id was misused, or the keyring went backwards. */
+  readonly alarm: boolean
+  readonly decision_id: string | null
+  readonly decision: DecisionVerb | null
+  readonly record_id: string | null
+  readonly version: number | null
+  readonly decided_by: string | null
+}
+
+/** Errors of the store and the keyring that end this one decision. Any other error is about the machine, and stops the work instead. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'ALREADY_APPROVED',
+  'ALREADY_REJECTED',
+  'CANNOT_APPROVE_REJECTED',
+  'CANNOT_REJECT_APPROVED',
+  'RECORD_NOT_FOUND',
+  'VERSION_NOT_FOUND',
+  'RECORD_ID_ILLEGAL',
+  'COMMENT_INVALID',
+  'ACTOR_INVALID',
+  'STORE_INVALID',
+  'DECISION_RECORD_UNKNOWN',
+  'DECISION_VERSION_MISMATCH',
+  'DECISION_HASH_MISMATCH',
+  'DECISION_REPLAYED',
+  'KEYRING_INVALID',
+  'KEYRING_ROLLED_BACK',
+])
+
+const ALARMS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'DECISION_REPLAYED',
+  'DECISION_SIGNATURE_INVALID',
+  'DECISION_PRINCIPAL_MISMATCH',
+  'KEY_REVOKED',
+  'KEYRING_ROLLED_BACK',
+])
+
+/** From the bytes of one decision file to what became of it. Filing and receipts are the coordinator's. */
+export class DecisionIntake {
+  constructor(private readonly options: DecisionIntakeOptions) {}
+
+  /**
+   * Checks and applies one decision. Never throws for what the file holds; IO_FAILED, FSYNC_FAILED, DISK_FULL and the like pass through,
+   * and then the decision is still to be handled. May be called again for the same drop: the second time finds the first in the history.
+   */
+  async handle(
+    bytes: Uint8Array,
+    drop: {
+      dropId: string
+      receivedAtMs: number
+      /** Taken up again after a restart: an entry made since it was received is this drop's own work, and it says 'applied'. */
+      resumed?: boolean
+    },
+  ): Promise<DecisionResult> {
+    const { clock, storeId, forbidSelfApproval, lookupRecord } = this.options
+    const keyring = await this.refusable(() => this.options.keyring.read())
+    if ('code' in keyring) return refused(keyring)
+    const verdict = await this.refusable(() =>
+      verifyDecision({
+        decision: bytes,
+        keyring,
+        receivedAtMs: drop.receivedAtMs,
+        nowMs: clock.nowMs(),
+        storeId,
+        forbidSelfApproval,
+        lookupRecord,
+        maxBytes: this.options.maxBytes ?? DECISION_MAX_BYTES,
+      }),
+    )
+    if (verdict.ok === false) return refused(verdict)
+    if (verdict.ok === 'repeated') return repeated(verdict, drop)
+    return this.apply(verdict, drop.dropId)
+  }
+
+  private async apply(accepted: AcceptedDecision, dropId: string): Promise<DecisionResult> {
+    const { payload, reference } = accepted
+    const done = await this.refusable(
+      () =>
+        this.options.commit({
+          tx: transactionId(dropId, sha256Hex(payload.record_id)),
+          recordId: payload.record_id,
+          version: payload.version,
+          decision: payload.decision,
+          decidedBy: payload.decided_by,
+          comment: payload.comment,
+          expectedParquetSha256: payload.parquet_sha256,
+          reference,
+        }),
+      payload,
+    )
+    if ('code' in done) return refused(done)
+    return { ...NOTHING_WRONG, ...claimsOf(payload), outcome: done.outcome === 'repeated' ? 'repeated' : 'applied' }
+  }
+
+  private async refusable<T extends object>(work: () => Promise<T>, payload: DecisionPayload | null = null): Promise<T | DecisionRefusal> {
+    try {
+      return await work()
+    } catch (error) {
+      if (error instanceof IntakeError && REFUSALS.has(error.code)) return refusal(error.code, error.message, payload, error.hint)
+      throw error
+    }
+  }
+}
+
+const NOTHING_WRONG = { code: null, message: null, hint: null, alarm: false } as const
+
+function claimsOf(
+  payload: DecisionPayload | null,
+): Pick<DecisionResult, 'decision_id' | 'decision' | 'record_id' | 'version' | 'decided_by'> {
+  return {
+    decision_id: payload?.decision_id ?? null,
+    decision: payload?.decision ?? null,
+    record_id: payload?.record_id ?? null,
+    version: payload?.version ?? null,
+    decided_by: payload?.decided_by ?? null,
+  }
+}
+
+function refused(why: DecisionRefusal): DecisionResult {
+  return { outcome: 'refused', code: why.code, message: why.message, hint: why.hint, alarm: ALARMS.has(why.code), ...claimsOf(why.payload) }
+}
+
+function repeated(verdict: RepeatedDecision, drop: { receivedAtMs: number; resumed?: boolean }): DecisionResult {
+  const own = drop.resumed === true && Date.parse(verdict.entry.created_at) >= drop.receivedAtMs
+  return { ...NOTHING_WRONG, ...claimsOf(verdict.payload), outcome: own ? 'applied' : 'repeated' }
+}
+
+/**
+ * The bytes of a claimed decision, without ever holding a large file: beyond `maxBytes` one byte more is returned, which is enough for
+ * `handle` to refuse it by its size. null: there is no such file.
+ */
+export async function readDecisionFile(files: Files, path: string, maxBytes: number = DECISION_MAX_BYTES): Promise<Buffer | null> {
+  const file = await files.openRead(path)
+  if (file === null) return null
+  try {
+    const stat = await file.stat()
+    if (stat.kind !== 'file')
+      throw new IntakeError('NOT_A_FILE', `${printablePath(path)} is not a regular file`, { data: { path: printablePath(path) } })
+    const buffer = Buffer.alloc(Math.min(stat.sizeBytes, maxBytes + 1))
+    return buffer.subarray(0, await file.read(buffer, 0))
+  } finally {
+    await file.close()
+  }
+}

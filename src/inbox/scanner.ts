@@ -1,0 +1,207 @@
+import picomatch from 'picomatch'
+import type { DropId } from '../core/drop-id.js'
+import type { SidecarKind } from '../documents/drop.js'
+import type { ErrorCode } from '../errors.js'
+import { systemCodeOf } from '../errors.js'
+import type { FileKind, FilePath, FileStat, Files } from '../runtime/files.js'
+import { claimOfHiddenName, joinBytes, keyOf } from './inbox-path.js'
+import { SIDECAR_SUFFIX, type SourceSet } from './sources.js'
+
+/** What may become drops in an area: files of a source, or decisions. */
+export type AreaRule =
+  | { readonly kind: 'drop'; readonly sources: SourceSet }
+  /** Only `*.decision.json`. */
+  | { readonly kind: 'decision' }
+
+export interface FoundSidecar {
+  readonly kind: SidecarKind
+  readonly path: Buffer
+  readonly stat: FileStat
+}
+
+/** Called once for each thing worth a word, folder by folder; nothing is kept between calls. All paths are below the root, exact bytes. */
+export interface ScanVisitor {
+  /** A file that belongs to a source; `source` is null for decisions. `missing`: sidecars the source asks for that are not there as regular files. */
+  candidate(found: {
+    readonly path: Buffer
+    readonly stat: FileStat
+    readonly source: string | null
+    readonly sidecars: readonly FoundSidecar[]
+    readonly missing: readonly SidecarKind[]
+  }): void
+  /** Something that stays where it is. */
+  waiting(found: { readonly path: Buffer; readonly code: ErrorCode; readonly message: string }): void
+  /** The hidden file of a claim. */
+  claimed(found: { readonly path: Buffer; readonly dropId: DropId }): void
+}
+
+export interface ScanSummary {
+  /** Identity of the root folder; null when there is none. */
+  readonly root: { readonly inode: bigint; readonly device: bigint } | null
+  readonly files: number
+  readonly folders: number
+}
+
+const STATS_AT_ONCE = 32
+const DECISION_SUFFIX = '.decision.json'
+
+/**
+ * A full look at the inbox: the truth, where events are hints. Names are bytes. Links are not followed, neither to files nor into
+ * folders; nothing is opened. Folders come from a stack and stats go to the visitor at once, so memory is that of the largest folder's names.
+ */
+export class Scanner {
+  private readonly files: Files
+  private readonly root: FilePath
+  private readonly rule: AreaRule
+  private readonly isIgnored: (name: string) => boolean
+
+  constructor(options: { files: Files; root: FilePath; rule: AreaRule; ignore: readonly string[] }) {
+    this.files = options.files
+    this.root = options.root
+    this.rule = options.rule
+    this.isIgnored = options.ignore.length === 0 ? () => false : picomatch([...options.ignore], { dot: true, flags: 's', nonegate: true })
+  }
+
+  async scan(visitor: ScanVisitor, options: { signal?: AbortSignal } = {}): Promise<ScanSummary> {
+    let files = 0
+    let folders = 0
+    const root = await this.identity()
+    if (root === null) return { root: null, files, folders }
+    const stack: Buffer[] = [Buffer.alloc(0)]
+    while (stack.length > 0) {
+      options.signal?.throwIfAborted()
+      const folder = stack.pop()!
+      const entries = await this.list(folder, visitor)
+      if (entries === null) continue
+      folders++
+      const files_ = new Map<string, FileKind>()
+      const looks: (() => Promise<void>)[] = []
+      for (const entry of entries) {
+        const path = joinBytes(folder, entry.name)
+        const claim = claimOfHiddenName(entry.name)
+        if (claim !== null && entry.kind !== 'directory') {
+          visitor.claimed({ path, dropId: claim })
+          continue
+        }
+        if (this.isIgnored(entry.name.toString('utf8'))) continue
+        if (entry.kind === 'directory') {
+          if (this.isNamedAsDrop(path)) {
+            visitor.waiting({
+              path,
+              code: 'NOT_A_FILE',
+              message: 'A folder has the name of a drop; the files in it are looked at on their own',
+            })
+          }
+          stack.push(path)
+          continue
+        }
+        files++
+        files_.set(keyOf(entry.name), entry.kind)
+        looks.push(() => this.look(path, entry.kind, files_, entry.name, visitor))
+      }
+      for (let i = 0; i < looks.length; i += STATS_AT_ONCE) {
+        options.signal?.throwIfAborted()
+        await Promise.all(looks.slice(i, i + STATS_AT_ONCE).map((look) => look()))
+      }
+    }
+    return { root, files, folders }
+  }
+
+  /** Which folder the root is: another one when it was removed and made again. null: there is none. A root that is a link is followed. */
+  async identity(): Promise<{ inode: bigint; device: bigint } | null> {
+    const base = typeof this.root === 'string' ? Buffer.from(this.root, 'utf8') : this.root
+    try {
+      const stat = await this.files.stat(Buffer.concat([base, Buffer.from('/.')]))
+      return stat === null ? null : { inode: stat.inode, device: stat.device }
+    } catch (error) {
+      if (systemCodeOf(error) === null) throw error
+      return null
+    }
+  }
+
+  private async list(folder: Buffer, visitor: ScanVisitor): Promise<{ name: Buffer; kind: FileKind }[] | null> {
+    try {
+      return await this.files.list(folder.length === 0 ? this.root : joinBytes(this.root, folder))
+    } catch (error) {
+      const code = systemCodeOf(error)
+      if (code === null) throw error
+      // Renamed or replaced between two looks: the next scan sees what is there then.
+      if (code !== 'ENOTDIR') visitor.waiting({ path: folder, code: 'UNREADABLE', message: `The folder cannot be read: ${code}` })
+      return null
+    }
+  }
+
+  private isNamedAsDrop(path: Buffer): boolean {
+    return this.rule.kind === 'decision' ? isDecisionName(path) : this.rule.sources.matchesFolder(path)
+  }
+
+  private async look(
+    path: Buffer,
+    kind: FileKind,
+    siblings: ReadonlyMap<string, FileKind>,
+    name: Buffer,
+    visitor: ScanVisitor,
+  ): Promise<void> {
+    if (this.rule.kind === 'decision') {
+      if (!isDecisionName(path)) {
+        visitor.waiting({ path, code: 'NO_SOURCE', message: 'Decisions are files named *.decision.json' })
+        return
+      }
+      const stat = await this.stat(path, visitor)
+      if (stat !== null && stat.kind !== 'directory') visitor.candidate({ path, stat, source: null, sidecars: [], missing: [] })
+      return
+    }
+    const { sources } = this.rule
+    if (sources.anySidecars) {
+      const sidecar = sources.sidecarBase(path)
+      if (sidecar !== null) {
+        // It is looked at with its drop; alone it says that the drop is missing.
+        const base = keyOf(name.subarray(0, name.length - SIDECAR_SUFFIX[sidecar.kind].length))
+        if (!siblings.has(base)) {
+          visitor.waiting({ path, code: 'SIDECAR_MISSING', message: `There is no file beside this ${SIDECAR_SUFFIX[sidecar.kind]} file` })
+        }
+        return
+      }
+    }
+    const found = sources.match(path)
+    if (found.kind === 'none') {
+      visitor.waiting({ path, code: 'NO_SOURCE', message: 'No source of the configuration matches this path' })
+      return
+    }
+    if (found.kind === 'ambiguous') {
+      visitor.waiting({ path, code: 'CONFIG_INVALID', message: `More than one source matches this path: ${found.names.join(', ')}` })
+      return
+    }
+    const stat = await this.stat(path, visitor)
+    if (stat === null || stat.kind === 'directory') return
+    const sidecars: FoundSidecar[] = []
+    const missing: SidecarKind[] = []
+    // What is quarantined unseen needs nothing beside it.
+    if (kind === 'file') {
+      for (const wanted of found.source.sidecars) {
+        const suffix = SIDECAR_SUFFIX[wanted]
+        const beside = siblings.get(keyOf(name) + suffix) === 'file' ? Buffer.concat([path, Buffer.from(suffix)]) : null
+        const besideStat = beside === null ? null : await this.stat(beside, visitor)
+        if (beside === null || besideStat === null || besideStat.kind !== 'file') missing.push(wanted)
+        else sidecars.push({ kind: wanted, path: beside, stat: besideStat })
+      }
+    }
+    visitor.candidate({ path, stat, source: found.source.config.name, sidecars, missing })
+  }
+
+  private async stat(path: Buffer, visitor: ScanVisitor): Promise<FileStat | null> {
+    try {
+      return await this.files.stat(joinBytes(this.root, path))
+    } catch (error) {
+      const code = systemCodeOf(error)
+      if (code === null) throw error
+      visitor.waiting({ path, code: 'UNREADABLE', message: `The file cannot be looked at: ${code}` })
+      return null
+    }
+  }
+}
+
+function isDecisionName(path: Buffer): boolean {
+  const name = path.subarray(path.lastIndexOf(0x2f) + 1)
+  return name.length > DECISION_SUFFIX.length && name.subarray(name.length - DECISION_SUFFIX.length).toString('latin1') === DECISION_SUFFIX
+}

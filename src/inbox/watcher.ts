@@ -1,0 +1,40 @@
+import { watch } from 'chokidar'
+
+/** Hints that something moved below a folder. They may be late, doubled or missing: a scan is the truth. */
+export interface FolderWatch {
+  close(): Promise<void>
+}
+
+/** Starts watching `root`, which exists. `hint` may be called at any time until `close` has returned; `failed` says that hints may be missing from now on. */
+export type WatchFolders = (root: string, on: { hint(): void; failed(message: string): void }) => FolderWatch
+
+/**
+ * chokidar over folders only: over 100,000 files it takes 5 s and 400 MB, over their folders 1 s and 90 MB, and the `raw` event
+ * tells of changes within a watched folder just the same. It does not notice that its root was removed and made again: whoever scans
+ * compares the root's identity and starts a new watch.
+ */
+export const watchFolders: WatchFolders = (root, on) => {
+  const watcher = watch(root, {
+    ignored: (_path, stats) => stats?.isFile() === true,
+    ignoreInitial: true,
+    followSymlinks: false,
+    // Errors for single folders are not the end of the others.
+    ignorePermissionErrors: true,
+  })
+  let closed = false
+  watcher.on('raw', () => {
+    if (!closed) on.hint()
+  })
+  watcher.on('all', () => {
+    if (!closed) on.hint()
+  })
+  watcher.on('error', (error) => {
+    if (!closed) on.failed(error instanceof Error ? error.message : String(error))
+  })
+  return {
+    async close() {
+      closed = true
+      await watcher.close()
+    },
+  }
+}

@@ -1,0 +1,540 @@
+import { crc32, gunzipSync } from 'node:zlib'
+import {
+  type ColumnType,
+  DECIMAL_WIDTH_BYTES,
+  type LogicalType,
+  type PhysicalType,
+  type PlainVector,
+  physicalTypeOf,
+  type Values,
+} from '../columns/vector.js'
+import { IntakeError } from '../errors.js'
+import type { OpenFile } from '../runtime/files.js'
+import { UNIT_KEY, UNITS_KEY } from './metadata-keys.js'
+import type { PhysicalValue } from './value-order.js'
+
+/** Bytes that can be read by position: a file, or an object behind range reads. */
+export interface ByteSource {
+  readonly sizeBytes: number
+  /** The bytes `[start, end)`, all of them. */
+  read(start: number, end: number): Promise<Uint8Array>
+  close?(): Promise<void>
+}
+
+/** A file as a source. Its size is taken now; a file that gets shorter later fails with PARQUET_INVALID. */
+export async function fileSource(file: OpenFile): Promise<ByteSource> {
+  const { sizeBytes } = await file.stat()
+  return {
+    sizeBytes,
+    async read(start, end) {
+      const bytes = new Uint8Array(end - start)
+      const got = await file.read(bytes, start)
+      if (got !== bytes.length) throw invalid(`the file ends at byte ${start + got}, and ${end} were expected`)
+      return bytes
+    },
+    close: () => file.close(),
+  }
+}
+
+/** Bytes in memory as a source. */
+export function bytesSource(bytes: Uint8Array): ByteSource {
+  return { sizeBytes: bytes.length, read: async (start, end) => bytes.subarray(start, end) }
+}
+
+export interface ColumnChunkFacts {
+  readonly name: string
+  readonly min: PhysicalValue | null
+  readonly max: PhysicalValue | null
+  /** Whether the bounds are values of the chunk, and not merely bounds. */
+  readonly minExact: boolean
+  readonly maxExact: boolean
+  /** null: the file does not say. */
+  readonly nullCount: number | null
+  readonly encodings: readonly string[]
+  readonly compression: string
+  readonly compressedBytes: number
+}
+
+export interface RowGroupFacts {
+  readonly rows: number
+  readonly columns: readonly ColumnChunkFacts[]
+}
+
+/**
+ * A Parquet file of the shapes that this product writes (columns/vector.ts), read with hyparquet. Cells come out as the physical values
+ * they are: no Date, no rounded decimal, no name that could be taken for a property. Columns are found by position, never through objects.
+ */
+export interface ParquetFile {
+  readonly rowCount: number
+  readonly columns: readonly ColumnType[]
+  readonly keyValue: ReadonlyMap<string, string>
+  readonly createdBy: string | null
+  readonly rowGroups: readonly RowGroupFacts[]
+  readColumn(rowGroup: number, column: number): Promise<PlainVector>
+  /** The named columns in the order given, or all. A name the file does not have throws UNKNOWN_COLUMN. */
+  readRowGroup(rowGroup: number, columnNames?: readonly string[]): Promise<PlainVector[]>
+  close(): Promise<void>
+}
+
+const MAGIC = 0x31524150
+/** One read mostly gets the footer and its length. */
+const FOOTER_GUESS_BYTES = 65_536
+
+async function loadHyparquet() {
+  const [{ parquetMetadata }, { parquetHeader }, pages, { deserializeTCompactProtocol }] = await Promise.all([
+    import('hyparquet/src/metadata.js'),
+    import('hyparquet/src/column.js'),
+    import('hyparquet/src/datapage.js'),
+    import('hyparquet/src/thrift.js'),
+  ])
+  return { parquetMetadata, parquetHeader, ...pages, ...(await import('hyparquet/src/plain.js')), deserializeTCompactProtocol }
+}
+type Hyparquet = Awaited<ReturnType<typeof loadHyparquet>>
+type Metadata = ReturnType<Hyparquet['parquetMetadata']>
+type SchemaElement = Metadata['schema'][number]
+type ChunkMetadata = NonNullable<Metadata['row_groups'][number]['columns'][number]['meta_data']>
+type ColumnDecoder = Parameters<Hyparquet['readDataPage']>[2]
+type DecodedArray = ReturnType<Hyparquet['readPlain']>
+
+/** Throws PARQUET_INVALID for anything that is not a whole Parquet file of ours; errors of the source itself pass through. */
+export async function openParquet(source: ByteSource): Promise<ParquetFile> {
+  const hyparquet = await loadHyparquet()
+  const footer = await readFooter(source)
+  return damaged('the footer', () => new HyparquetFile(source, hyparquet, footer))
+}
+
+async function readFooter(source: ByteSource): Promise<Uint8Array> {
+  const { sizeBytes } = source
+  if (sizeBytes < 12) throw invalid(`${sizeBytes} bytes are too few for a Parquet file`)
+  const head = await source.read(0, 4)
+  let tail = await source.read(Math.max(0, sizeBytes - FOOTER_GUESS_BYTES), sizeBytes)
+  if (viewOf(head).getUint32(0, true) !== MAGIC) throw invalid('it does not start with PAR1')
+  const ends = viewOf(tail)
+  if (ends.getUint32(tail.length - 4, true) !== MAGIC) throw invalid('it does not end with PAR1: it was cut off, or is not Parquet')
+  const footerBytes = ends.getUint32(tail.length - 8, true) + 8
+  if (footerBytes > sizeBytes - 4) throw invalid('its footer is said to be longer than the file')
+  if (footerBytes > tail.length) tail = await source.read(sizeBytes - footerBytes, sizeBytes)
+  return tail.subarray(tail.length - footerBytes)
+}
+
+class HyparquetFile implements ParquetFile {
+  readonly rowCount: number
+  readonly columns: readonly ColumnType[]
+  readonly keyValue: ReadonlyMap<string, string>
+  readonly createdBy: string | null
+  readonly rowGroups: readonly RowGroupFacts[]
+  private readonly metadata: Metadata
+
+  constructor(
+    private readonly source: ByteSource,
+    private readonly hyparquet: Hyparquet,
+    footer: Uint8Array,
+  ) {
+    this.metadata = hyparquet.parquetMetadata(footer, { geoparquet: false })
+    // hyparquet turns statistics into dates and rounded decimals; the same Thrift reader gives their bytes.
+    const raw = hyparquet.deserializeTCompactProtocol({ view: viewOf(footer), offset: 0 })
+    const { schema, row_groups: groups } = this.metadata
+    const root = schema[0]
+    check(root !== undefined && root.num_children === schema.length - 1, 'the schema is not one flat list of columns')
+    const leaves = schema.slice(1)
+    this.keyValue = new Map(this.metadata.key_value_metadata?.map(({ key, value }) => [key, value ?? '']))
+    this.createdBy = this.metadata.created_by ?? null
+    const units = this.units(leaves.length)
+    this.columns = leaves.map((element, i) => columnTypeOf(element, units[i] ?? null))
+    this.rowGroups = groups.map((group, g) => {
+      check(group.columns.length === leaves.length, `row group ${g} has ${group.columns.length} columns, the schema ${leaves.length}`)
+      return {
+        rows: safeNumber(group.num_rows),
+        columns: group.columns.map((chunk, c) => this.chunkFacts(g, c, chunk.meta_data, raw.field_4?.[g]?.field_1?.[c]?.field_3?.field_12)),
+      }
+    })
+    this.rowCount = safeNumber(this.metadata.num_rows)
+    const rowsOfGroups = this.rowGroups.reduce((n, group) => n + group.rows, 0)
+    check(rowsOfGroups === this.rowCount, `the row groups have ${rowsOfGroups} rows, the footer says ${this.rowCount}`)
+  }
+
+  private units(columns: number): (string | null)[] {
+    const first = this.metadata.row_groups[0]
+    if (first !== undefined) {
+      return first.columns.map((chunk) => chunk.meta_data?.key_value_metadata?.find(({ key }) => key === UNIT_KEY)?.value ?? null)
+    }
+    const text = this.keyValue.get(UNITS_KEY)
+    if (text === undefined) return new Array<null>(columns).fill(null)
+    const units: unknown = JSON.parse(text)
+    check(
+      Array.isArray(units) && units.length === columns && units.every((u) => u === null || typeof u === 'string'),
+      `${UNITS_KEY} is not a list of units`,
+    )
+    return units as (string | null)[]
+  }
+
+  private chunkFacts(
+    g: number,
+    c: number,
+    metadata: ChunkMetadata | undefined,
+    statistics: ThriftStatistics | undefined,
+  ): ColumnChunkFacts {
+    const column = this.columns[c]!
+    check(metadata !== undefined, `row group ${g} has no metadata of column ${c + 1}`)
+    check(
+      metadata.path_in_schema.length === 1 && metadata.path_in_schema[0] === column.name,
+      `row group ${g} calls column ${c + 1} by another name`,
+    )
+    check(metadata.type === column.physical, `row group ${g} gives column ${c + 1} another type`)
+    check(
+      safeNumber(metadata.num_values) === safeNumber(this.metadata.row_groups[g]!.num_rows),
+      `row group ${g}, column ${c + 1}: values differ from rows`,
+    )
+    const [start, end] = chunkRange(metadata)
+    check(start >= 4 && end >= start && end <= this.source.sizeBytes, `row group ${g}, column ${c + 1} lies outside the file`)
+    return {
+      name: column.name,
+      min: statisticsValue(column.physical, statistics?.field_6),
+      max: statisticsValue(column.physical, statistics?.field_5),
+      minExact: statistics?.field_8 === true,
+      maxExact: statistics?.field_7 === true,
+      nullCount: statistics?.field_3 === undefined ? null : safeNumber(statistics.field_3),
+      encodings: metadata.encodings,
+      compression: metadata.codec,
+      compressedBytes: end - start,
+    }
+  }
+
+  async readRowGroup(rowGroup: number, columnNames?: readonly string[]): Promise<PlainVector[]> {
+    const wanted = columnNames === undefined ? this.columns.map((_, i) => i) : columnNames.map((name) => columnIndex(this.columns, name))
+    const vectors: PlainVector[] = []
+    for (const column of wanted) vectors.push(await this.readColumn(rowGroup, column))
+    return vectors
+  }
+
+  async readColumn(rowGroup: number, column: number): Promise<PlainVector> {
+    const metadata = this.metadata.row_groups[rowGroup]!.columns[column]!.meta_data!
+    const [start, end] = chunkRange(metadata)
+    const bytes = await this.source.read(start, end)
+    return damaged(`row group ${rowGroup}, column ${column + 1}`, () => {
+      const pages = this.decodePages(bytes, this.rowGroups[rowGroup]!.rows, column, metadata)
+      return assemble(this.columns[column]!, this.rowGroups[rowGroup]!.rows, pages)
+    })
+  }
+
+  /** Pages of one chunk, decoded by hyparquet; what the headers say is checked before it is believed. */
+  private decodePages(bytes: Uint8Array, rows: number, column: number, metadata: ChunkMetadata): DecodedPage[] {
+    const { hyparquet } = this
+    const { physical } = this.columns[column]!
+    const leaf = this.metadata.schema[column + 1]!
+    // A schema of our own making for hyparquet: only what the bytes need, no logical type, so that values come out as they are stored.
+    const element: SchemaElement = { name: 'column', type: physical, repetition_type: leaf.repetition_type ?? 'REQUIRED' }
+    if (leaf.type_length !== undefined) element.type_length = leaf.type_length
+    const node = { count: 1, element, children: [], path: ['column'] }
+    const root = { count: 2, element: { name: 'schema', num_children: 1 }, children: [node], path: [] }
+    const compressors = { GZIP: (input: Uint8Array) => new Uint8Array(gunzipSync(input)) }
+    const decoder = {
+      pathInSchema: ['column'],
+      type: physical,
+      element,
+      schemaPath: [root, node],
+      codec: metadata.codec,
+      compressors,
+      utf8: false,
+    }
+    const columnDecoder = decoder as unknown as ColumnDecoder
+
+    const reader = { view: viewOf(bytes), offset: 0 }
+    const pages: DecodedPage[] = []
+    let dictionary: DecodedArray | null = null
+    let seen = 0
+    while (seen < rows) {
+      const header = hyparquet.parquetHeader(reader)
+      const size = header.compressed_page_size
+      check(size >= 0 && reader.offset + size <= bytes.length, 'a page is longer than its column')
+      check(
+        header.uncompressed_page_size >= 0 && header.uncompressed_page_size <= Number(metadata.total_uncompressed_size),
+        'a page is larger than its column',
+      )
+      const body = bytes.subarray(reader.offset, reader.offset + size)
+      reader.offset += size
+      if (header.crc !== undefined) check((crc32(body) | 0) === header.crc, 'the checksum of a page does not hold')
+      if (header.type === 'DICTIONARY_PAGE') {
+        const { num_values: entries = -1, encoding = 'PLAIN' } = header.dictionary_page_header ?? {}
+        const page = hyparquet.decompressPage(body, header.uncompressed_page_size, metadata.codec, compressors)
+        check(encoding === 'PLAIN' || encoding === 'PLAIN_DICTIONARY', 'a dictionary in an encoding that Parquet does not have')
+        check(dictionary === null && entries >= 0 && entries <= page.length * 8, 'the dictionary page is not sound')
+        dictionary = hyparquet.readPlain({ view: viewOf(page), offset: 0 }, physical, entries, leaf.type_length)
+        continue
+      }
+      const facts =
+        header.type === 'DATA_PAGE' ? header.data_page_header : header.type === 'DATA_PAGE_V2' ? header.data_page_header_v2 : undefined
+      check(facts !== undefined, `a page of the type ${header.type}`)
+      // hyparquet takes levels for RLE whatever the header says; other readers do not.
+      if (header.type === 'DATA_PAGE')
+        check(header.data_page_header!.definition_level_encoding === 'RLE', 'definition levels in another encoding than RLE')
+      check(facts.num_values >= 0 && facts.num_values <= rows - seen, 'a page has more values than its column')
+      const decoded =
+        header.type === 'DATA_PAGE'
+          ? hyparquet.readDataPage(
+              hyparquet.decompressPage(body, header.uncompressed_page_size, metadata.codec, compressors),
+              header.data_page_header!,
+              columnDecoder,
+            )
+          : hyparquet.readDataPageV2(body, header, columnDecoder)
+      const coded = facts.encoding === 'RLE_DICTIONARY' || facts.encoding === 'PLAIN_DICTIONARY'
+      check(!coded || dictionary !== null, 'a page has codes and no dictionary')
+      pages.push({
+        rows: facts.num_values,
+        levels: decoded.definitionLevels ?? [],
+        values: decoded.dataPage,
+        dictionary: coded ? dictionary : null,
+      })
+      seen += facts.num_values
+    }
+    return pages
+  }
+
+  async close(): Promise<void> {
+    await this.source.close?.()
+  }
+}
+
+interface DecodedPage {
+  readonly rows: number
+  /** 1 present, 0 missing; empty when no row is missing. */
+  readonly levels: ArrayLike<number>
+  /** Values of the present rows, or their codes. */
+  readonly values: DecodedArray
+  readonly dictionary: DecodedArray | null
+}
+
+/** Fields of Thrift's Statistics by number: 3 null_count, 5 max_value, 6 min_value, 7 is_max_value_exact, 8 is_min_value_exact. */
+interface ThriftStatistics {
+  readonly field_3?: bigint
+  readonly field_5?: Uint8Array
+  readonly field_6?: Uint8Array
+  readonly field_7?: boolean
+  readonly field_8?: boolean
+}
+
+/** Puts present values on their rows. `put` gets each present row and its value. */
+function place<T>(pages: readonly DecodedPage[], validity: Uint8Array, put: (row: number, value: T) => void): void {
+  let row = 0
+  for (const { rows, levels, values, dictionary } of pages) {
+    let next = 0
+    for (let i = 0; i < rows; i++, row++) {
+      if (levels.length > 0 && levels[i] !== 1) continue
+      validity[row] = 1
+      const stored: unknown = values[next++]
+      const value: unknown = dictionary === null ? stored : dictionary[stored as number]
+      if (value === undefined) throw invalid('a page has fewer values than it says, or a code outside its dictionary')
+      put(row, value as T)
+    }
+  }
+}
+
+function assemble(column: ColumnType, rows: number, pages: readonly DecodedPage[]): PlainVector {
+  const validity = new Uint8Array(rows)
+  const values = assembleValues(column, rows, pages, validity)
+  let nulls = 0
+  for (let i = 0; i < rows; i++) nulls += 1 - validity[i]!
+  return { form: 'plain', rows, validity, nulls, values }
+}
+
+function assembleValues(column: ColumnType, rows: number, pages: readonly DecodedPage[], validity: Uint8Array): Values {
+  switch (column.physical) {
+    case 'BOOLEAN': {
+      const data = new Uint8Array(rows)
+      place<boolean>(pages, validity, (row, value) => {
+        data[row] = value ? 1 : 0
+      })
+      return { physical: 'BOOLEAN', data }
+    }
+    case 'INT32': {
+      const data = new Int32Array(rows)
+      place<number>(pages, validity, (row, value) => {
+        data[row] = value
+      })
+      return { physical: 'INT32', data }
+    }
+    case 'INT64': {
+      const data = new BigInt64Array(rows)
+      place<bigint>(pages, validity, (row, value) => {
+        data[row] = value
+      })
+      return { physical: 'INT64', data }
+    }
+    case 'DOUBLE': {
+      const data = new Float64Array(rows)
+      place<number>(pages, validity, (row, value) => {
+        data[row] = value
+      })
+      return { physical: 'DOUBLE', data }
+    }
+    case 'FIXED_LEN_BYTE_ARRAY': {
+      const w = DECIMAL_WIDTH_BYTES
+      const data = new Uint8Array(rows * w)
+      place<Uint8Array>(pages, validity, (row, value) => {
+        data.set(value, row * w)
+      })
+      return { physical: 'FIXED_LEN_BYTE_ARRAY', data, widthBytes: w }
+    }
+    case 'BYTE_ARRAY': {
+      const offsets = new Uint32Array(rows + 1)
+      let total = 0
+      place<Uint8Array>(pages, validity, (row, value) => {
+        offsets[row + 1] = value.length
+        total += value.length
+      })
+      if (total > 0xffffffff) throw invalid('a column of one row group holds more than 4 GB of text')
+      for (let i = 0; i < rows; i++) offsets[i + 1]! += offsets[i]!
+      const data = new Uint8Array(total)
+      place<Uint8Array>(pages, validity, (row, value) => {
+        data.set(value, offsets[row]!)
+      })
+      return { physical: 'BYTE_ARRAY', data, offsets }
+    }
+  }
+}
+
+/** The column that a schema element describes; PARQUET_INVALID for types this product does not write, and where the two annotations disagree. */
+function columnTypeOf(element: SchemaElement, unit: string | null): ColumnType {
+  const { name } = element
+  const shown = JSON.stringify(name)
+  check(element.num_children === undefined && element.type !== undefined, `column ${shown} is a group; only flat columns are read`)
+  check(element.repetition_type === 'OPTIONAL' || element.repetition_type === 'REQUIRED', `column ${shown} repeats`)
+  const logical = logicalTypeOf(element)
+  check(
+    logical !== null,
+    `column ${shown} has a type that parquet-intake does not write (${element.type} ${element.logical_type?.type ?? element.converted_type ?? ''})`,
+  )
+  const physical = physicalTypeOf(logical)
+  check(physical === element.type, `column ${shown} keeps ${logical.kind} in ${element.type}; parquet-intake writes ${physical}`)
+  if (physical === 'FIXED_LEN_BYTE_ARRAY')
+    check(element.type_length === DECIMAL_WIDTH_BYTES, `column ${shown} is ${element.type_length} bytes wide`)
+  return { name, logical, physical, unit }
+}
+
+function logicalTypeOf(element: SchemaElement): LogicalType | null {
+  const { logical_type: logical, converted_type: converted, type } = element
+  const agrees = (...names: (string | undefined)[]): boolean => names.includes(converted)
+  switch (logical?.type) {
+    case 'STRING':
+      return agrees('UTF8', undefined) ? { kind: 'string' } : null
+    case 'JSON':
+      return agrees('JSON', undefined) ? { kind: 'json' } : null
+    case 'DATE':
+      return agrees('DATE', undefined) ? { kind: 'date' } : null
+    case 'DECIMAL': {
+      const { precision, scale } = logical
+      const stated = agrees('DECIMAL', undefined) && (element.precision ?? precision) === precision && (element.scale ?? scale) === scale
+      return stated && precision >= 1 && precision <= 38 && scale >= 0 && scale <= precision ? { kind: 'decimal', precision, scale } : null
+    }
+    case 'INTEGER':
+      if (!logical.isSigned) return null
+      if (logical.bitWidth === 32) return agrees('INT_32', undefined) ? { kind: 'integer', bits: 32 } : null
+      if (logical.bitWidth === 64) return agrees('INT_64', undefined) ? { kind: 'integer', bits: 64 } : null
+      return null
+    case 'TIME':
+      return logical.unit !== 'NANOS' && agrees(undefined) && !logical.isAdjustedToUTC ? { kind: 'time', unit: logical.unit } : null
+    case 'TIMESTAMP':
+      if (logical.unit === 'NANOS' || !agrees(logical.isAdjustedToUTC ? `TIMESTAMP_${logical.unit}` : undefined, undefined)) return null
+      return { kind: 'timestamp', unit: logical.unit, utc: logical.isAdjustedToUTC }
+    case undefined:
+      break
+    default:
+      return null
+  }
+  switch (converted) {
+    case 'UTF8':
+      return { kind: 'string' }
+    case 'JSON':
+      return { kind: 'json' }
+    case 'DATE':
+      return { kind: 'date' }
+    case 'INT_32':
+      return { kind: 'integer', bits: 32 }
+    case 'INT_64':
+      return { kind: 'integer', bits: 64 }
+    case 'DECIMAL':
+      return element.precision === undefined ? null : { kind: 'decimal', precision: element.precision, scale: element.scale ?? 0 }
+    case 'TIMESTAMP_MILLIS':
+      return { kind: 'timestamp', unit: 'MILLIS', utc: true }
+    case 'TIMESTAMP_MICROS':
+      return { kind: 'timestamp', unit: 'MICROS', utc: true }
+    case undefined:
+      break
+    default:
+      return null
+  }
+  switch (type) {
+    case 'BOOLEAN':
+      return { kind: 'boolean' }
+    case 'DOUBLE':
+      return { kind: 'double' }
+    case 'INT32':
+      return { kind: 'integer', bits: 32 }
+    case 'INT64':
+      return { kind: 'integer', bits: 64 }
+    default:
+      return null
+  }
+}
+
+/** Position of a column; throws UNKNOWN_COLUMN. */
+export function columnIndex(columns: readonly ColumnType[], name: string): number {
+  const index = columns.findIndex((column) => column.name === name)
+  if (index < 0) throw new IntakeError('UNKNOWN_COLUMN', `There is no column ${JSON.stringify(name)}`, { data: { column: name } })
+  return index
+}
+
+function statisticsValue(physical: PhysicalType, bytes: Uint8Array | undefined): PhysicalValue | null {
+  if (bytes === undefined) return null
+  const view = viewOf(bytes)
+  switch (physical) {
+    case 'BOOLEAN':
+      return bytes.length === 1 ? bytes[0]! : null
+    case 'INT32':
+      return bytes.length === 4 ? view.getInt32(0, true) : null
+    case 'INT64':
+      return bytes.length === 8 ? view.getBigInt64(0, true) : null
+    case 'DOUBLE':
+      return bytes.length === 8 && !Number.isNaN(view.getFloat64(0, true)) ? view.getFloat64(0, true) : null
+    case 'FIXED_LEN_BYTE_ARRAY':
+      return bytes.length === DECIMAL_WIDTH_BYTES ? bytes.slice() : null
+    case 'BYTE_ARRAY':
+      return bytes.slice()
+  }
+}
+
+function chunkRange(metadata: ChunkMetadata): [number, number] {
+  const data = safeNumber(metadata.data_page_offset)
+  const dictionary = metadata.dictionary_page_offset === undefined ? data : safeNumber(metadata.dictionary_page_offset)
+  const start = Math.min(data, dictionary)
+  return [start, start + safeNumber(metadata.total_compressed_size)]
+}
+
+function safeNumber(value: bigint): number {
+  const number = Number(value)
+  check(typeof value === 'bigint' && Number.isSafeInteger(number) && number >= 0, 'a count or an offset makes no sense')
+  return number
+}
+
+function viewOf(bytes: Uint8Array): DataView<ArrayBuffer> {
+  return new DataView(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function check(condition: unknown, message: string): asserts condition {
+  if (!condition) throw invalid(message)
+}
+
+function invalid(message: string, cause?: unknown): IntakeError {
+  return new IntakeError('PARQUET_INVALID', `Not a sound Parquet file: ${message}`, { cause })
+}
+
+/** Decoders meet damaged bytes with errors of every kind; for our callers they are one. */
+function damaged<T>(place: string, decode: () => T): T {
+  try {
+    return decode()
+  } catch (error) {
+    if (error instanceof IntakeError)
+      throw error.code === 'PARQUET_INVALID' ? new IntakeError(error.code, `${error.message} (${place})`, { cause: error }) : error
+    throw invalid(`${place} cannot be decoded: ${(error as Error).message}`, error)
+  }
+}

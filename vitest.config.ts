@@ -1,0 +1,17 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/{unit,contract,integration,fault}/**/*.test.ts'],
+    globalSetup: ['test/support/build-once.ts'],
+    // Processes, not threads: tests raise signals, take locks and load WebAssembly, and a crash must name its file.
+    pool: 'forks',
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    watch: false,
+    reporters: ['default'],
+    // A test that leaves the environment or a mock behind would make the order matter.
+    unstubEnvs: true,
+    restoreMocks: true,
+  },
+})
