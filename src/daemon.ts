@@ -6,8 +6,10 @@ import { Requests } from './coordinator/requests.js'
 import { SpaceGate } from './coordinator/space-gate.js'
 import { StatusFile } from './coordinator/status-file.js'
 import { type DropId, DropIdSequence } from './core/drop-id.js'
+import { dialectProblems } from './csv/dialect.js'
 import { DecisionIntake } from './decisions/decision-intake.js'
 import { KeyringState } from './decisions/keyring.js'
+import { DEFAULT_DIALECT } from './documents/config.js'
 import type { Receipt } from './documents/receipt.js'
 import { IntakeError } from './errors.js'
 import { ClaimStore } from './inbox/claims.js'
@@ -94,6 +96,7 @@ class Daemon {
 
     const tables = await TableRegistry.load(files, paths.tables)
     const sources = compileSources(config.sources)
+    this.checkSources(tables)
     for (const folder of [paths.inbox, paths.decisions, paths.claims, paths.requests, paths.archive, paths.quarantine, paths.receipts]) {
       await makeDirectories(files, folder)
     }
@@ -229,6 +232,22 @@ class Daemon {
     this.state = 'stopped'
     logger.info({ event: 'daemon.stopped', unfinished }, unfinished === 0 ? 'Stopped; nothing is left' : `Stopped; ${unfinished} to be taken up at the next start`)
     return { left, unfinished }
+  }
+
+  /** What only shows when sources, dialects and tables are seen together, before the first drop meets it. */
+  private checkSources(tables: TableRegistry): void {
+    const { config } = this.options.workspace
+    const problems = config.sources.flatMap((source) =>
+      dialectProblems(source.dialect ?? DEFAULT_DIALECT).map((problem) => `source ${JSON.stringify(source.name)}: dialect: ${problem}`),
+    )
+    if (problems.length > 0) throw new IntakeError('CONFIG_INVALID', `The sources are not usable: ${problems.join('; ')}`, { data: { problems } })
+    for (const source of config.sources) {
+      if (tables.has(source.table)) continue
+      this.options.logger.warn(
+        { event: 'config.table_unknown', source: source.name, table: source.table },
+        `Source ${source.name} names the table ${source.table}, which config/tables does not hold: its drops will be quarantined`,
+      )
+    }
   }
 
   private decisionIntake(store: RecordStore): DecisionIntake {

@@ -51,7 +51,7 @@ process.stderr.on('error', (error) => {
 })
 
 function onSignal(signal: StopSignal): void {
-  const effect = signals.receive(signal)
+  const effect = signals.receive(signal, systemClock.monotonicMs())
   if (effect === 'forced' || (effect === 'draining' && (verb.traits === null || verb.traits.onSignal === 'immediate')))
     process.exit(FORCED_EXIT[signal])
 }

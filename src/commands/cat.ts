@@ -2,7 +2,7 @@ import { toJs, toText } from '../columns/value-format.js'
 import type { ColumnType, PlainVector } from '../columns/vector.js'
 import { checkRecordId } from '../core/record-id.js'
 import { openParquet, type ParquetFile } from '../parquet/read-file.js'
-import { printable } from '../runtime/printable.js'
+import { printable, printableLines } from '../runtime/printable.js'
 import type { CommandContext } from './context.js'
 import { EXIT, jsonReplacer, note } from './context.js'
 import { openStoreToRead } from './open-store.js'
@@ -58,17 +58,19 @@ function cellText(column: ColumnType, vector: PlainVector, i: number): string | 
 }
 
 async function writeLines(context: CommandContext, lines: AsyncIterable<string>): Promise<void> {
+  // Files and pipes get every byte as it is. A terminal would carry out what a cell says.
+  const shown = (text: string): string => (context.stdout.isTerminal ? printableLines(text) : text)
   let batch = ''
   let count = 0
   for await (const line of lines) {
     batch += line
     if (++count % BATCH === 0) {
-      context.stdout.write(batch)
+      context.stdout.write(shown(batch))
       batch = ''
       await context.stdout.drained()
     }
   }
-  context.stdout.write(batch)
+  context.stdout.write(shown(batch))
 }
 
 async function csv(context: CommandContext, file: ParquetFile, limit: number): Promise<void> {

@@ -90,7 +90,12 @@ export class RecordWriter {
       const file = await files.openRead(this.target.path)
       if (file === null) throw new IntakeError('VERIFY_MISMATCH', `${this.target.path} vanished before it could be verified`)
       try {
-        await verifyParquet(await fileSource(file), { columns: table.columns, rows: written.rows, contentSha256: written.contentSha256 })
+        await verifyParquet(await fileSource(file), {
+          columns: table.columns,
+          rows: written.rows,
+          contentSha256: written.contentSha256,
+          content: this.writer.contentFacts(),
+        })
       } finally {
         await file.close()
       }

@@ -64,15 +64,8 @@ const COMMITS_AT_ONCE = 16
 /** A worker may die for reasons that have nothing to do with the drop: one more try tells. */
 const CONVERSION_TRIES = 2
 
-/** Conversion failures that the drop itself must answer for; the others are the machine's. */
-const FAULTS_OF_DROP: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'VERIFY_MISMATCH',
-  'WORKER_FAILED',
-  'INTERNAL',
-  'TABLE_INVALID',
-  'LIMIT_EXCEEDED',
-  'NOT_A_FILE',
-])
+/** Conversion failures that only a restart mends. Every other one sends its own drop to quarantine and stops nobody else. */
+const STOPS_EVERYTHING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['FSYNC_FAILED'])
 
 /** Refusals of the store that hold back one record and leave the others of the drop alone. */
 const FAULTS_OF_RECORD: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['TABLE_MISMATCH', 'SOURCE_MISMATCH', 'RECORD_ID_ILLEGAL', 'STORE_INVALID'])
@@ -170,7 +163,7 @@ export class Coordinator {
       this.options.logger.warn({ event: 'drop.aborted', drop_id: claim.dropId, code: result.code }, `${result.message}; trying once more`)
     }
     if (result.status === 'failed') {
-      if (!FAULTS_OF_DROP.has(result.code)) throw new IntakeError(result.code, result.message, { hint: result.hint })
+      if (STOPS_EVERYTHING.has(result.code)) throw new IntakeError(result.code, result.message, { hint: result.hint })
       return { refusal: { code: result.code, message: result.message } }
     }
     this.options.logger.debug(

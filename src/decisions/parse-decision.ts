@@ -57,7 +57,7 @@ export function parseDecision(bytes: Uint8Array, options: { maxBytes?: number } 
   const read = readStrictJson(bytes, { maxBytes: options.maxBytes ?? DECISION_MAX_BYTES, maxDepth: MAX_DEPTH })
   if (!read.ok) {
     if (read.truncated) return refusal('DECISION_MALFORMED', 'The file ends in the middle: it is half written.', null, HALF_WRITTEN)
-    const text = Buffer.from(bytes.subarray(0, 100)).toString('latin1')
+    const text = Buffer.from(bytes.subarray(0, 4096)).toString('latin1')
     const what = /^\s*[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/.test(text)
       ? 'it looks like the compact form of a JWS; the general JSON form is needed'
       : read.message

@@ -116,7 +116,7 @@ export class Filing {
     const path = this.receiptPath(document.drop_id)
     const folder = dirname(path)
     await this.ensureFolder(folder)
-    const temporary = join(folder, `.${document.drop_id}.tmp`)
+    const temporary = this.receiptDraft(document.drop_id)
     const bytes = Buffer.from(`${JSON.stringify(document, null, 2)}\n`, 'utf8')
     // Synced under another name first: what has the receipt's name is whole, so its being there is proof enough for recovery.
     const file = await this.files.overwrite(temporary)
@@ -133,6 +133,11 @@ export class Filing {
 
   async hasReceipt(dropId: DropId): Promise<boolean> {
     return (await this.files.stat(this.receiptPath(dropId))) !== null
+  }
+
+  /** Removes what a crash between the receipt's two names left of the first. */
+  async tidyReceipt(dropId: DropId): Promise<void> {
+    await this.files.remove(this.receiptDraft(dropId))
   }
 
   /** null when there is none. Throws IO_FAILED for a receipt that is damaged. */
@@ -205,6 +210,10 @@ export class Filing {
 
   private receiptPath(dropId: DropId): string {
     return join(this.roots.receipts, dateOfDropId(dropId), `${dropId}.json`)
+  }
+
+  private receiptDraft(dropId: DropId): string {
+    return join(this.roots.receipts, dateOfDropId(dropId), `.${dropId}.tmp`)
   }
 
   private async putTemporary(temporary: string, path: string): Promise<'written' | 'exists'> {

@@ -8,6 +8,7 @@ export const EVENTS = {
   'daemon.draining': 'The first signal came: work at hand is finished, nothing new is begun.',
   'daemon.stopped': 'Everything at hand is finished; the lock is free.',
   'daemon.failed': 'An error ended the daemon; recovery takes over at the next start.',
+  'config.table_unknown': 'A source names a table that config/tables does not hold.',
   'intake.paused': 'No new drops are taken for now, for the reason given.',
   'intake.resumed': 'Drops are taken again.',
   'inbox.scanned': 'A scan of the inbox ended (debug).',

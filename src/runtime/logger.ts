@@ -71,10 +71,17 @@ export async function createLogger(options: {
     colorize: options.color,
     singleLine: true,
     translateTime: 'SYS:HH:MM:ss',
-    ignore: 'event',
+    ignore: 'event,pid',
+    // The sentence says it; who wants every field wants the JSON, or the debug level.
+    hideObject: options.level !== 'debug' && options.level !== 'trace',
     messageFormat: (log, messageKey) => `${String(log.event)}  ${String(log[messageKey] ?? '')}`,
   })
-  return wrap(pino(settings, { write: (line: string) => void destination.write(readable(line)) }))
+  return wrap(pino(settings, { write: (line: string) => void destination.write(endedLine(readable(line))) }))
+}
+
+/** pino-pretty leaves the line feed away when it hides the fields. */
+function endedLine(text: string): string {
+  return text.endsWith('\n') ? text : `${text}\n`
 }
 
 /** For parts that must have a logger and tests that do not look at it. */

@@ -6,6 +6,12 @@ export type StopSignal = 'SIGINT' | 'SIGTERM'
 export const FORCED_EXIT: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 }
 
 /**
+ * The same signal again within this time is the same wish, in milliseconds. A terminal sends Ctrl-C to every process of its group, and npm,
+ * which is one of them, passes it on to its child once more: `npm start` would never drain.
+ */
+export const SAME_SIGNAL_MS = 400
+
+/**
  * What signals have asked for so far. It moves one way only: running → draining → forced.
  * The wiring to the process stands in main.ts; here is the rule, so that it can be tested without signals.
  */
@@ -13,6 +19,7 @@ export class SignalState {
   private readonly drain = new AbortController()
   private readonly force = new AbortController()
   private last: StopSignal | null = null
+  private lastAtMs = Number.NEGATIVE_INFINITY
 
   /** Aborted by the first signal: finish what is begun, begin nothing new, exit 0. */
   get draining(): AbortSignal {
@@ -34,10 +41,13 @@ export class SignalState {
     return this.force.signal.aborted && this.last !== null ? FORCED_EXIT[this.last] : null
   }
 
-  /** Takes one signal and says what it led to. A third one changes nothing. */
-  receive(signal: StopSignal): 'draining' | 'forced' | 'ignored' {
+  /** Takes one signal and says what it led to. `atMs` is of a clock that never goes backwards. A third signal changes nothing. */
+  receive(signal: StopSignal, atMs: number): 'draining' | 'forced' | 'ignored' {
     if (this.force.signal.aborted) return 'ignored'
+    const echo = signal === this.last && atMs - this.lastAtMs < SAME_SIGNAL_MS
+    if (echo) return 'ignored'
     this.last = signal
+    this.lastAtMs = atMs
     if (!this.drain.signal.aborted) {
       this.drain.abort(signal)
       return 'draining'

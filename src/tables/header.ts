@@ -24,6 +24,9 @@ export interface HeaderMatch {
   readonly problems: readonly HeaderProblem[]
 }
 
+/** Guesses at what was meant compare every label with every name: a header of thousands of wrong labels gets only the first. */
+const HINTS_LIMIT = 50
+
 /**
  * Maps the columns of a file to those of a table by `fieldsMatch` (Table Schema v2):
  *
@@ -48,7 +51,15 @@ export function matchHeader(table: Table, labels: readonly string[] | null): Hea
   const problems: HeaderProblem[] = []
   const seen = new Map<string, number>()
   const present = new Set<number>()
-  const absentNames = (): string[] => table.columns.filter((column) => !labels.includes(column.name)).map((column) => column.name)
+  const labelSet = new Set(labels)
+  const absentNames = table.columns.map((column) => column.name).filter((name) => !labelSet.has(name))
+  const unknownLabels = [...labelSet].filter((label) => !columnOfName.has(label))
+  let hints = 0
+  const hint = (label: string, candidates: readonly string[]): string => {
+    if (hints++ >= HINTS_LIMIT) return ''
+    const nearest = nearestName(label, candidates)
+    return nearest === null ? '' : `; did you mean ${quoted(nearest)}?`
+  }
 
   labels.forEach((label, at) => {
     const fieldNumber = at + 1
@@ -90,7 +101,7 @@ export function matchHeader(table: Table, labels: readonly string[] | null): Hea
       label,
       fieldName: null,
       fieldNumber,
-      message: `Column ${fieldNumber} of the header, ${quoted(label)}, is not known to table "${table.name}"${hint(label, absentNames())}`,
+      message: `Column ${fieldNumber} of the header, ${quoted(label)}, is not known to table "${table.name}"${hint(label, absentNames)}`,
     })
   })
 
@@ -105,10 +116,7 @@ export function matchHeader(table: Table, labels: readonly string[] | null): Hea
       label: null,
       fieldName: column.name,
       fieldNumber: column.index + 1,
-      message: `The ${allowsAbsent ? 'required ' : ''}column ${quoted(column.name)} is not in the header${hint(
-        column.name,
-        [...seen.keys()].filter((label) => !columnOfName.has(label)),
-      )}`,
+      message: `The ${allowsAbsent ? 'required ' : ''}column ${quoted(column.name)} is not in the header${hint(column.name, unknownLabels)}`,
     })
   }
   if (table.fieldsMatch === 'partial' && present.size === 0 && problems.every((problem) => problem.type !== 'missing-label')) {
@@ -147,11 +155,6 @@ function misplaced(table: Table, labels: readonly string[], columnOfCell: Int32A
     })
   })
   return problems
-}
-
-function hint(label: string, candidates: readonly string[]): string {
-  const nearest = nearestName(label, candidates)
-  return nearest === null ? '' : `; did you mean ${quoted(nearest)}?`
 }
 
 /** Labels come from a file: cut, and with control characters escaped. */

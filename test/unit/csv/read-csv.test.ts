@@ -159,6 +159,10 @@ describe('dialects', () => {
 
   it('skips white space after a delimiter only where asked', async () => {
     expect(cellsOf(await rowsOf(await open('a,b\n1, 2\n')))).toEqual([['1', ' 2']])
+    expect(cellsOf(await rowsOf(await open('a\t b\n1\t  2 \n\t\n', { skipInitialSpace: true, delimiter: '\t' })))).toEqual([
+      ['1', '2 '],
+      ['', ''],
+    ])
     expect(cellsOf(await rowsOf(await open('a, b\n1, "2 "\n', { skipInitialSpace: true })))).toEqual([['1', '2 ']])
   })
 
@@ -231,7 +235,7 @@ describe('dialects', () => {
     [{ commentChar: ',' }, 'commentChar'],
     [{ commentChar: '"' }, 'commentChar'],
     [{ quoteChar: null, escapeChar: '\\' }, 'escapeChar'],
-    [{ delimiter: '\t', skipInitialSpace: true }, 'skipInitialSpace'],
+    [{ delimiter: '\t|', skipInitialSpace: true }, 'skipInitialSpace'],
     [{ headerRows: [1], commentRows: [1] }, 'headerRows'],
   ])('refuses a dialect that contradicts itself: %j', async (dialect, word) => {
     const error = await faultOf(open('a\n', dialect))
@@ -286,7 +290,9 @@ describe('what is wrong with a file as a whole', () => {
     const { fault } = await untilFault(await open(Uint8Array.from([0x61, 0x0a, 0x31, 0x0a, 0xd2, 0x0a]), { encoding: 'windows-1253' }))
     expect(fault.code).toBe('NOT_UTF8')
     expect(fault.message).toContain('windows-1253')
-    const half = await untilFault(await open(Buffer.concat([Buffer.from('a\n1\n', 'utf16le'), Buffer.from([0x00, 0xd8, 0x31, 0x00])]), { encoding: 'utf-16le' }))
+    const half = await untilFault(
+      await open(Buffer.concat([Buffer.from('a\n1\n', 'utf16le'), Buffer.from([0x00, 0xd8, 0x31, 0x00])]), { encoding: 'utf-16le' }),
+    )
     expect(half.fault.data.line).toBe(3)
   })
 
@@ -325,11 +331,14 @@ describe('what is wrong with a file as a whole', () => {
     }
   })
 
-  it.each(['a,b\n1,2\n"x"#y,3\n', 'a,b\n1,2\n""#y,3\n', 'a,b\n1,2\n3,"x"#\n'])('QUOTE_MISPLACED: a comment character after a closing quote is text like any other: %j', async (text) => {
-    const { rows, fault } = await untilFault(await open(text, { commentChar: '#' }))
-    expect(cellsOf(rows)).toEqual([['1', '2']])
-    expect(fault.code).toBe('QUOTE_MISPLACED')
-  })
+  it.each(['a,b\n1,2\n"x"#y,3\n', 'a,b\n1,2\n""#y,3\n', 'a,b\n1,2\n3,"x"#\n'])(
+    'QUOTE_MISPLACED: a comment character after a closing quote is text like any other: %j',
+    async (text) => {
+      const { rows, fault } = await untilFault(await open(text, { commentChar: '#' }))
+      expect(cellsOf(rows)).toEqual([['1', '2']])
+      expect(fault.code).toBe('QUOTE_MISPLACED')
+    },
+  )
 
   it('but a quote and a comment character inside a cell are its text', async () => {
     expect(cellsOf(await rowsOf(await open('a\n"say ""x""#1"\n', { commentChar: '#' })))).toEqual([['say "x"#1']])
@@ -355,7 +364,8 @@ describe('what is wrong with a file as a whole', () => {
       yield Buffer.from('a\n1\n')
       throw new Error('disk gone')
     }
-    const read = async (): Promise<CsvRow[]> => rowsOf(await openCsv({ chunks: broken(), dialect: dialectDocument.parse({}), limits: LIMITS }))
+    const read = async (): Promise<CsvRow[]> =>
+      rowsOf(await openCsv({ chunks: broken(), dialect: dialectDocument.parse({}), limits: LIMITS }))
     await expect(read()).rejects.toThrow('disk gone')
   })
 })
@@ -370,25 +380,30 @@ describe('physical lines', () => {
 
   it('are those of a plain count over the bytes, whatever stands in cells and comments', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(piece, { maxLength: 12 }), fc.constantFrom('\n', '\r\n', '\r'), fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 3 }), async (pieces, end, sizes) => {
-        const dialect = dialectDocument.parse({ commentChar: '#', lineTerminator: end })
-        const writer = new CsvWriter(dialect)
-        let text = `h${end}`
-        const expected: { cells: string[]; line: number }[] = []
-        for (const p of pieces) {
-          // Every line end in the text so far, counted in the dullest way.
-          const line = text.replaceAll('\r\n', '\n').replaceAll('\r', '\n').split('\n').length
-          if (p.kind === 'row') {
-            expected.push({ cells: p.cells, line })
-            text += Buffer.from(writer.row(p.cells)).toString('utf8')
-          } else if (p.kind === 'blank') {
-            expected.push({ cells: [''], line })
-            text += end
-          } else text += `#${p.text}${end}`
-        }
-        const rows = await rowsOf(await open(text, { commentChar: '#', lineTerminator: end }, sizes))
-        expect(rows.map(({ cells, line }) => ({ cells, line }))).toEqual(expected)
-      }),
+      fc.asyncProperty(
+        fc.array(piece, { maxLength: 12 }),
+        fc.constantFrom('\n', '\r\n', '\r'),
+        fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 3 }),
+        async (pieces, end, sizes) => {
+          const dialect = dialectDocument.parse({ commentChar: '#', lineTerminator: end })
+          const writer = new CsvWriter(dialect)
+          let text = `h${end}`
+          const expected: { cells: string[]; line: number }[] = []
+          for (const p of pieces) {
+            // Every line end in the text so far, counted in the dullest way.
+            const line = text.replaceAll('\r\n', '\n').replaceAll('\r', '\n').split('\n').length
+            if (p.kind === 'row') {
+              expected.push({ cells: p.cells, line })
+              text += Buffer.from(writer.row(p.cells)).toString('utf8')
+            } else if (p.kind === 'blank') {
+              expected.push({ cells: [''], line })
+              text += end
+            } else text += `#${p.text}${end}`
+          }
+          const rows = await rowsOf(await open(text, { commentChar: '#', lineTerminator: end }, sizes))
+          expect(rows.map(({ cells, line }) => ({ cells, line }))).toEqual(expected)
+        },
+      ),
       { numRuns: 300 },
     )
   })

@@ -40,16 +40,46 @@ describe('rows', () => {
       skipInitialSpace: fc.boolean(),
       encoding: fc.constantFrom('utf-8', 'utf-16le', 'utf-16be'),
     })
-    .map(({ lineTerminator, ...rest }) => dialectDocument.parse({ ...rest, header: false, ...(lineTerminator === undefined ? {} : { lineTerminator }) }))
+    .map(({ lineTerminator, ...rest }) =>
+      dialectDocument.parse({ ...rest, header: false, ...(lineTerminator === undefined ? {} : { lineTerminator }) }),
+    )
     .filter((dialect) => dialectProblems(dialect).length === 0 && dialect.escapeChar !== dialect.quoteChar)
-  const characters = ['a', '1', ',', ';', '\t', '|', '"', "'", '\\', '$', '^', '-', ']', '#', '/', '~', ' ', '\u00a0', '\n', '\r', 'é', '😀', '\uFEFF']
+  const characters = [
+    'a',
+    '1',
+    ',',
+    ';',
+    '\t',
+    '|',
+    '"',
+    "'",
+    '\\',
+    '$',
+    '^',
+    '-',
+    ']',
+    '#',
+    '/',
+    '~',
+    ' ',
+    '\u00a0',
+    '\n',
+    '\r',
+    'é',
+    '😀',
+    '\uFEFF',
+  ]
   const cells = fc.string({ unit: fc.constantFrom(...characters), maxLength: 8 })
 
   it('read back as the same cells in every dialect', async () => {
     await fc.assert(
-      fc.asyncProperty(dialects, fc.array(fc.array(cells, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 6 }), async (dialect, rows) => {
-        expect(await cellsOf(await open(written(dialect, rows), dialect))).toEqual(rows)
-      }),
+      fc.asyncProperty(
+        dialects,
+        fc.array(fc.array(cells, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 6 }),
+        async (dialect, rows) => {
+          expect(await cellsOf(await open(written(dialect, rows), dialect))).toEqual(rows)
+        },
+      ),
       { numRuns: 1500 },
     )
   })
@@ -87,13 +117,18 @@ describe('encodings', () => {
   })
 
   it('cannot be written: unknown ones and legacy ones of several bytes', () => {
-    for (const label of ['', 'klingon', 'shift_jis', 'gbk', 'big5', 'euc-kr', 'iso-2022-jp']) expect(isWritableEncoding(label), label).toBe(false)
+    for (const label of ['', 'klingon', 'shift_jis', 'gbk', 'big5', 'euc-kr', 'iso-2022-jp'])
+      expect(isWritableEncoding(label), label).toBe(false)
   })
 })
 
 describe('a mended file', () => {
   /** Reads a file, writes it again with two columns more, and reads that. */
-  async function mended(text: string, document: Partial<DialectDocument>, kept: number[]): Promise<{ reader: CsvReader; rows: string[][]; text: string }> {
+  async function mended(
+    text: string,
+    document: Partial<DialectDocument>,
+    kept: number[],
+  ): Promise<{ reader: CsvReader; rows: string[][]; text: string }> {
     const dialect = dialectDocument.parse(document)
     const reader = await open(Buffer.from(text), dialect)
     const writer = new CsvWriter(dialect)

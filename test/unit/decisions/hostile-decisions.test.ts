@@ -339,6 +339,8 @@ const vectors: Vector[] = [
   ['an empty payload', 'DECISION_MALFORMED', () => envelope({ payload: '' })],
   ['a payload that is an object', 'DECISION_MALFORMED', () => envelope({ payload: payloadOf() })],
   ['signatures as an object', 'DECISION_MALFORMED', () => envelope({ signatures: { 0: good().signatures[0] } })],
+  ['a signature text that is a number', 'DECISION_MALFORMED', () => entry({ signature: 1 })],
+  ['a protected header that is an object', 'DECISION_MALFORMED', () => entry({ protected: headerFor(people.ann) })],
   ['a signature that is null', 'DECISION_MALFORMED', () => envelope({ signatures: [null] })],
   ['a list of envelopes', 'DECISION_MALFORMED', () => bytesOf([good()])],
   ['null', 'DECISION_MALFORMED', () => Buffer.from('null')],
@@ -474,6 +476,21 @@ describe('no hostile decision counts, and each is refused with its own code', ()
     expect(verdict.hint).not.toBe('')
     // What the file says may be printed on a terminal.
     expect(verdict.message).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/)
+  })
+
+  test('nothing is decided on a record whose history lacks its current version', async () => {
+    const record = recordOf()
+    const verdict = await judge(bytesOf(good()), { record: { ...record, history: record.history.slice(0, 2) } })
+    expect(verdict).toMatchObject({ ok: false, code: 'STORE_INVALID' })
+  })
+
+  test('the hints fit what is wrong with the form', async () => {
+    const message = async (bytes: Uint8Array): Promise<string> => ((await judge(bytes)) as { message: string }).message
+    expect(await message(bytesOf({ payload: good().payload, ...good().signatures[0] }))).toMatch(/flattened/)
+    expect(await message(Buffer.from(`${good().signatures[0]!.protected}.${good().payload}.AAAA`))).toMatch(/compact/)
+    expect(await message(bytesOf(people.ann.privateKey))).toMatch(/PRIVATE KEY/)
+    expect(await message(bytesOf(people.ann.publicKey))).not.toMatch(/PRIVATE KEY/)
+    expect(await message(header({ typ: 'JWT' }))).toMatch(/typ is not/)
   })
 
   test('the vectors have names of their own', () => {

@@ -334,6 +334,13 @@ describe('adding a key', () => {
     expect(await readFile(path, 'utf8')).toBe('{"version":1,')
   })
 
+  test('keeps away from a temporary file that somebody else writes', async () => {
+    const path = join(await temporaryFolder(), 'approvers.jwks.json')
+    await writeFile(`${path}.a.tmp`, 'theirs')
+    await expect(addToKeyring(nodeFiles, path, ann, { unique: 'a' })).rejects.toMatchObject({ code: 'STORE_CONFLICT' })
+    expect(await readFile(`${path}.a.tmp`, 'utf8')).toBe('theirs')
+  })
+
   test('does not take another one’s kid', async () => {
     const path = join(await temporaryFolder(), 'approvers.jwks.json')
     await addToKeyring(nodeFiles, path, ann, { unique: 'a' })

@@ -76,6 +76,10 @@ describe('an approval is proved from the store alone', () => {
     expect(await audit(entryOf(people.ann, { key: { exp: AT_S } }))).toBeNull()
   })
 
+  test('by a key that began when the clock had just been set back', async () => {
+    expect(await audit(entryOf(people.ann, { key: { nbf: AT_S + 30 } }))).toBeNull()
+  })
+
   test('an entry without a decision has nothing to prove here', async () => {
     expect(await audit(entryOf(people.ann, { entry: { decision: null } }))).toBeNull()
   })

@@ -151,17 +151,13 @@ describe('the golden file', () => {
 })
 
 describe('the same content has the same hash', () => {
-  const { columns, cells } = all
+  const ROWS = 67_000
+  const { columns } = all
+  const cells = all.cells.map((column) => column.slice(0, ROWS))
   const expected = hashOf(columns, [columns.map((column, c) => plainVector(column, cells[c]!))])
 
   test('whatever the chunks, and whether plain or dictionary', () => {
-    for (const ends of [
-      [140_000],
-      [65_536, 131_072, 140_000],
-      [1, 65_536, 65_538, 140_000],
-      [50_000, 100_000, 140_000],
-      [131_073, 131_073, 140_000],
-    ]) {
+    for (const ends of [[ROWS], [65_536, ROWS], [1, 65_536, 65_538, ROWS], [30_000, 60_000, ROWS], [65_537, 65_537, ROWS]]) {
       let from = 0
       const chunks = ends.map((end, k) => {
         const vectors = columns.map((column, c) => {

@@ -64,7 +64,7 @@ describe('damage', () => {
         const headerStart = reader.offset
         const { compressed_page_size: size } = parquetHeader(reader)
         const bodyStart = reader.offset
-        for (let at = headerStart; at < bodyStart + size; at++) {
+        for (let at = headerStart; at < bodyStart + size; at += at < bodyStart ? 1 : 5) {
           const copy = file.slice()
           copy[at]! ^= 1 << (at % 8)
           const outcome = await verifyParquet(bytesSource(copy), { columns, rows, contentSha256, content }).then(
@@ -99,7 +99,7 @@ describe('damage', () => {
         if (outcome === 'found') found++
       }
     }
-    // The rest is what says nothing of the data: created_by, sizes that are only informative, and the like.
+    // The rest changes nothing that this reader goes by (created_by, sizes that only inform, Thrift types it is lenient about); parquet_sha256 covers it.
     expect(found).toBeGreaterThan(footerBytes)
   })
 

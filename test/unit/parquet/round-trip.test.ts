@@ -219,17 +219,15 @@ describe('sizes', () => {
     }
   })
 
-  test('70,000 and 140,000 distinct values in a dictionary: codes of 17 and 18 bits', async () => {
+  test('140,000 distinct values in a dictionary: codes of 18 bits', async () => {
     const text = columnType('t', { kind: 'string' })
-    for (const distinct of [70_000, 140_000]) {
-      const cells = Array.from({ length: distinct * 2 }, (_, i) => `value number ${(i * 31) % distinct}`)
-      const written = await writeParquet({ columns: [text], rowGroups: [[dictionaryVector(text, cells)]] })
-      const file = await openParquet(bytesSource(written.file))
-      expect(file.rowGroups[0]!.columns[0]!.encodings).toContain('RLE_DICTIONARY')
-      expect(await readBack(written.file, [text])).toEqual([cells])
-      const rows = await engine.rows(`SELECT t FROM ${await engine.table(written.file)}`)
-      expect(rows.map(([t]) => t)).toEqual(cells)
-    }
+    const distinct = 140_000
+    const cells = Array.from({ length: distinct * 2 }, (_, i) => `value number ${(i * 31) % distinct}`)
+    const written = await writeParquet({ columns: [text], rowGroups: [[dictionaryVector(text, cells)]] })
+    const file = await openParquet(bytesSource(written.file))
+    expect(file.rowGroups[0]!.columns[0]!.encodings).toContain('RLE_DICTIONARY')
+    expect(differingRow((await readBack(written.file, [text]))[0]!, cells)).toBe(-1)
+    expect(differingRow((await readByDuckdb(written.file, [text]))[0]!, cells)).toBe(-1)
   })
 
   test('200,000 rows of all types in several row groups and pages', async () => {

@@ -243,7 +243,7 @@ describe('filters', () => {
 
   test('compare each type by its value: every pair of values, every operator', async () => {
     const samples: Record<string, Cell[]> = {
-      string: ['', 'Z', 'a', '\uffff', '😀', 'x'.repeat(70), `${'x'.repeat(70)}y`],
+      string: ['', 'Z', 'a', 'x'.repeat(70), `${'x'.repeat(70)}y`, '\uffff', '😀'],
       boolean: [false, true],
       date: [-719162, -1, 0, 19_737, 2932896],
       'time MILLIS': [0, 1, 86_399_999],

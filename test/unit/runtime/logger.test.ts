@@ -57,11 +57,13 @@ describe('JSON lines', () => {
 })
 
 describe('readable lines', () => {
-  test('one line a fact, event and sentence first, fields behind', async () => {
-    const line = await logged({ pretty: true }, (log) =>
-      log.info({ event: 'drop.committed', drop_id: 'd1', records: 3 }, 'BH-101 is version 1'),
+  test('one line a fact: event and sentence; the fields with the debug level', async () => {
+    const act = (log: Awaited<ReturnType<typeof createLogger>>): void =>
+      log.info({ event: 'drop.committed', drop_id: 'd1', records: 3 }, 'BH-101 is version 1')
+    expect(await logged({ pretty: true }, act)).toMatch(/^\[\d\d:\d\d:\d\d\] INFO: drop\.committed {2}BH-101 is version 1\n$/)
+    expect(await logged({ pretty: true, level: 'debug' }, act)).toMatch(
+      / INFO: drop\.committed {2}BH-101 is version 1 \{"drop_id":"d1","records":3\}\n$/,
     )
-    expect(line).toMatch(/^\[\d\d:\d\d:\d\d\] INFO: drop\.committed {2}BH-101 is version 1 \{"drop_id":"d1","records":3\}\n$/)
   })
 
   test('no colours unless asked for', async () => {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { ReleaseStack, SignalState } from '../../../src/runtime/shutdown.js'
+import { ReleaseStack, SAME_SIGNAL_MS, SignalState } from '../../../src/runtime/shutdown.js'
 
 describe('SignalState', () => {
   test('the first signal drains and forces nothing', () => {
     const state = new SignalState()
-    expect(state.receive('SIGTERM')).toBe('draining')
+    expect(state.receive('SIGTERM', 0)).toBe('draining')
     expect(state.draining.aborted).toBe(true)
     expect(state.forced.aborted).toBe(false)
     expect(state.forcedExitStatus).toBeNull()
@@ -17,18 +17,29 @@ describe('SignalState', () => {
     ['SIGINT', 'SIGTERM', 143],
   ] as const)('%s then %s forces, with the status of the second: %i', (first, second, status) => {
     const state = new SignalState()
-    state.receive(first)
-    expect(state.receive(second)).toBe('forced')
+    state.receive(first, 0)
+    expect(state.receive(second, 1000)).toBe('forced')
     expect(state.forced.aborted).toBe(true)
     expect(state.forcedExitStatus).toBe(status)
   })
 
   test('a third signal changes nothing, not even the status', () => {
     const state = new SignalState()
-    state.receive('SIGINT')
-    state.receive('SIGINT')
-    expect(state.receive('SIGTERM')).toBe('ignored')
+    state.receive('SIGINT', 0)
+    state.receive('SIGINT', 1000)
+    expect(state.receive('SIGTERM', 2000)).toBe('ignored')
     expect(state.forcedExitStatus).toBe(130)
+  })
+
+  test('the same signal passed on by a parent right after is no second one; another one is', () => {
+    const state = new SignalState()
+    state.receive('SIGINT', 0)
+    expect(state.receive('SIGINT', SAME_SIGNAL_MS - 1)).toBe('ignored')
+    expect(state.forced.aborted).toBe(false)
+    expect(state.receive('SIGTERM', SAME_SIGNAL_MS - 1)).toBe('forced')
+    const patient = new SignalState()
+    patient.receive('SIGINT', 0)
+    expect(patient.receive('SIGINT', SAME_SIGNAL_MS)).toBe('forced')
   })
 
   test('without a signal nothing is aborted', () => {

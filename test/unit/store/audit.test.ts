@@ -1,4 +1,4 @@
-import { appendFile, chmod, mkdir, readFile, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises'
+import { appendFile, chmod, cp, mkdir, readFile, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { fixedFormOf } from '../../../src/core/fixed-form.js'
@@ -332,19 +332,19 @@ describe('beside a live store', () => {
   })
 
   it('a commit that was cut off is pending, and gone after the next opening', async () => {
-    const count = new FaultFiles()
     const other = join(folder.path, 'other')
-    for (const [place, files] of [
-      [other, count],
-      [root, null],
-    ] as const) {
-      const last =
-        files === null ? new FaultFiles({ at: count.operations.findLastIndex((o) => o.name === 'rename') + 2, kind: 'crash' }) : files
-      const store = await openForWriting(place, { files: last, createAs: 'any' })
+    await cp(root, other, { recursive: true })
+    const sendLast = async (place: string, files: FaultFiles): Promise<void> => {
+      const store = await openForWriting(place, { files })
       await send(store, 'z', { drop: dropOf(9, 'z'), content: 'z' }).catch(() => null)
       await store.close()
     }
-    expect((await codes()).filter((code) => code !== 'RECOVERY_PENDING')).toEqual([])
+    const count = new FaultFiles()
+    await sendLast(other, count)
+    const link = count.operations.findLastIndex((o) => o.name === 'link')
+    await sendLast(root, new FaultFiles({ at: link + 2, kind: 'crash' }))
+    expect(await treeOf(nodeFiles, root)).toContain('records/z/versions/v1.parquet')
+    expect(await codes()).toEqual(['RECOVERY_PENDING'])
     const store = await openForWriting(root)
     await store.close()
     expect(await codes()).toEqual([])
