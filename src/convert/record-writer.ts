@@ -52,7 +52,8 @@ export class RecordWriter {
       await files.makeDirectory(dirname(target.path))
       await files.remove(target.path)
     }
-    const file = await files.create(target.path, { mode: 0o640 })
+    // Read-only from birth: its inode becomes the version's, and a mode changed after the fsync could be lost in a power cut.
+    const file = await files.create(target.path, { mode: output.kind === 'staging' ? 0o440 : 0o640 })
     if (file === 'exists') throw new IntakeError('FILE_EXISTS', `${target.path} exists already`)
     try {
       const writer = await ParquetFileWriter.open({

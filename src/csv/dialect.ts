@@ -45,7 +45,8 @@ export function dialectProblems(dialect: DialectDocument): string[] {
       problems.push('escapeChar cannot be a line end or the delimiter')
   }
   // A delimiter of one character is recognised before space is skipped; of a longer one its first character would be skipped alone.
-  if (dialect.skipInitialSpace && delimiter.length > 1 && /^\s/.test(delimiter)) problems.push('skipInitialSpace would skip the start of the delimiter')
+  if (dialect.skipInitialSpace && delimiter.length > 1 && /^\s/.test(delimiter))
+    problems.push('skipInitialSpace would skip the start of the delimiter')
   if (dialect.header && new Set(dialect.headerRows).size !== dialect.headerRows.length) problems.push('headerRows names a row twice')
   if (dialect.header && dialect.headerRows.some((row) => dialect.commentRows.includes(row)))
     problems.push('a row is in headerRows and in commentRows')

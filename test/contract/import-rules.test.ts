@@ -32,7 +32,7 @@ const ROOMS: Readonly<Record<string, { may: readonly string[]; why: string }>> =
     why: 'the single writer stands above the rooms it brings together',
   },
   'daemon.ts': {
-    may: ['core', 'documents', 'runtime', 'tables', 'inbox', 'convert', 'decisions', 'store', 'coordinator', 'parquet', 'review'],
+    may: ['core', 'documents', 'runtime', 'tables', 'csv', 'inbox', 'convert', 'decisions', 'store', 'coordinator', 'parquet', 'review'],
     why: 'the composition root wires the parts and is imported by one verb',
   },
   commands: {

@@ -1,7 +1,7 @@
-import { appendFile, chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { appendFile, chmod, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { cat } from '../../../src/commands/cat.js'
 import { history } from '../../../src/commands/history.js'
 import { records } from '../../../src/commands/records.js'
@@ -216,10 +216,13 @@ describe('verify', () => {
   })
 
   test('findings have stable codes and status 3', async () => {
-    const version = join(cwd, 'store/records/R2/versions/v1.parquet')
+    const copy = await mkdtemp(join(tmpdir(), 'parquet-intake-reading-'))
+    onTestFinished(() => rm(copy, { recursive: true, force: true }))
+    await cp(cwd, copy, { recursive: true })
+    const version = join(copy, 'store/records/R2/versions/v1.parquet')
     await chmod(version, 0o640)
     await appendFile(version, 'x')
-    const c = context()
+    const c = testContext({ cwd: copy })
     expect(await verify(c, { recordIds: ['R2'] })).toBe(3)
     expect(c.stdout.text).toContain('error VERSION_SIZE_MISMATCH (R2, version 1')
     expect(c.stdout.text).toContain('hint: ')

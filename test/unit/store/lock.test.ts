@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { nodeFiles } from '../../../src/runtime/files.js'
 import { isLocked, lockStore } from '../../../src/store/lock.js'
+import { RecordStore } from '../../../src/store/record-store.js'
 import { openForWriting, send, temporaryFolder } from './store-kit.js'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
@@ -11,7 +13,10 @@ beforeEach(async () => {
   folder = await temporaryFolder()
   path = join(folder.path, 'lock')
 })
-afterEach(() => folder.remove())
+afterEach(async () => {
+  vi.unstubAllEnvs()
+  await folder.remove()
+})
 
 /** Another process that holds the lock the way this product does: a descriptor of its own, locked by a helper that is gone. */
 async function holder(): Promise<ChildProcess> {
@@ -68,6 +73,17 @@ describe('the lock of a store', () => {
     await first.close()
     const second = await openForWriting(root, { lock: lockStore })
     await second.close()
+  })
+
+  it('is never done without: where there is no flock, nothing is opened for writing, and reading goes on', async () => {
+    const root = join(folder.path, 'store')
+    const store = await openForWriting(root, { lock: lockStore })
+    await send(store, 'r')
+    await store.close()
+    vi.stubEnv('PATH', folder.path)
+    await expect(openForWriting(root, { lock: lockStore })).rejects.toMatchObject({ code: 'LOCK_UNAVAILABLE' })
+    const reader = await RecordStore.open({ files: nodeFiles, root, mode: 'read' })
+    expect((await reader.metadata('r'))?.current_version).toBe(1)
   })
 
   it('is let go of when opening fails', async () => {
