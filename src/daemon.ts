@@ -42,6 +42,8 @@ export interface DaemonOptions {
   readonly once: boolean
   /** Told of every receipt, after it is durable. */
   readonly onReceipt: (receipt: Receipt) => void
+  /** False where `onReceipt` shows the same on the same screen. */
+  readonly logReceipts: boolean
   /** Instead of the thread pool, for tests. */
   readonly converter?: Converter
 }
@@ -112,7 +114,10 @@ class Daemon {
       onOrphan: (orphan) => this.orphanFound(orphan),
     })
     this.stack.push('store', () => store.close())
-    logger.info({ event: 'store.opened', store_id: store.identity.store_id, approvals: store.identity.approvals }, 'The store is open for writing')
+    logger.info(
+      { event: 'store.opened', store_id: store.identity.store_id, approvals: store.identity.approvals },
+      'The store is open for writing',
+    )
     this.reportRecovery(store)
 
     const filing = new Filing({
@@ -177,7 +182,12 @@ class Daemon {
       emit,
     }
     const drops = new Inbox({ ...shared, root: paths.inbox, rule: { kind: 'drop', sources }, settings })
-    const decisions = new Inbox({ ...shared, root: paths.decisions, rule: { kind: 'decision' }, settings: { ...settings, ignore: ['*.tmp', '*.part', '.*'] } })
+    const decisions = new Inbox({
+      ...shared,
+      root: paths.decisions,
+      rule: { kind: 'decision' },
+      settings: { ...settings, ignore: ['*.tmp', '*.part', '.*'] },
+    })
     const inboxes: readonly Inbox[] = [decisions, drops]
     const requests = new Requests({
       files,
@@ -185,7 +195,8 @@ class Daemon {
       logger,
       handle: async (request) => {
         const original = await filing.findOriginal(request.drop_id)
-        if (original === null) throw new IntakeError('DROP_NOT_FOUND', `Neither archive/ nor quarantine/ holds the original of ${request.drop_id}`)
+        if (original === null)
+          throw new IntakeError('DROP_NOT_FOUND', `Neither archive/ nor quarantine/ holds the original of ${request.drop_id}`)
         await (original.receipt?.kind === 'decision' ? decisions : drops).requeue(original, { force: request.force })
       },
     })
@@ -199,7 +210,10 @@ class Daemon {
     // Planned work is finished before new work is admitted: recovered claims take their places in line before the inboxes look.
     const recovered = await claims.recover()
     if (recovered.length > 0) {
-      logger.warn({ event: 'daemon.recovered', drops: recovered.length }, `Taking up ${recovered.length} that an earlier run left unfinished`)
+      logger.warn(
+        { event: 'daemon.recovered', drops: recovered.length },
+        `Taking up ${recovered.length} that an earlier run left unfinished`,
+      )
     }
     for (const claim of recovered) void coordinator.accept(claim)
 
@@ -210,7 +224,13 @@ class Daemon {
       return status.stop()
     })
     logger.info(
-      { event: 'daemon.started', pid: this.options.pid, version: this.options.version, store_id: store.identity.store_id, inbox: paths.inbox },
+      {
+        event: 'daemon.started',
+        pid: this.options.pid,
+        version: this.options.version,
+        store_id: store.identity.store_id,
+        inbox: paths.inbox,
+      },
       `Watching ${paths.inbox}`,
     )
     let left: readonly WaitingEntry[] = []
@@ -230,7 +250,10 @@ class Daemon {
     if (this.fatal !== null) throw this.fatal.error
     const unfinished = ((await files.list(paths.claims)) ?? []).length
     this.state = 'stopped'
-    logger.info({ event: 'daemon.stopped', unfinished }, unfinished === 0 ? 'Stopped; nothing is left' : `Stopped; ${unfinished} to be taken up at the next start`)
+    logger.info(
+      { event: 'daemon.stopped', unfinished },
+      unfinished === 0 ? 'Stopped; nothing is left' : `Stopped; ${unfinished} to be taken up at the next start`,
+    )
     return { left, unfinished }
   }
 
@@ -240,7 +263,8 @@ class Daemon {
     const problems = config.sources.flatMap((source) =>
       dialectProblems(source.dialect ?? DEFAULT_DIALECT).map((problem) => `source ${JSON.stringify(source.name)}: dialect: ${problem}`),
     )
-    if (problems.length > 0) throw new IntakeError('CONFIG_INVALID', `The sources are not usable: ${problems.join('; ')}`, { data: { problems } })
+    if (problems.length > 0)
+      throw new IntakeError('CONFIG_INVALID', `The sources are not usable: ${problems.join('; ')}`, { data: { problems } })
     for (const source of config.sources) {
       if (tables.has(source.table)) continue
       this.options.logger.warn(
@@ -285,12 +309,15 @@ class Daemon {
     const { logger } = this.options
     const name = receipt.kind === 'drop' ? receipt.outcome : `decisions_${receipt.outcome}`
     this.counts[name] = (this.counts[name] ?? 0) + 1
-    logger[receipt.code === null ? 'info' : 'warn'](receiptEvent(receipt), receiptSentence(receipt))
+    if (this.options.logReceipts) logger[receipt.code === null ? 'info' : 'warn'](receiptEvent(receipt), receiptSentence(receipt))
     this.options.onReceipt(receipt)
   }
 
   private orphanFound(orphan: { readonly key: string; readonly movedTo: string }): void {
-    this.options.logger.error({ event: 'store.orphan_found', key: orphan.key, moved_to: orphan.movedTo }, `No history names ${orphan.key}; it was moved aside`)
+    this.options.logger.error(
+      { event: 'store.orphan_found', key: orphan.key, moved_to: orphan.movedTo },
+      `No history names ${orphan.key}; it was moved aside`,
+    )
   }
 
   private reportRecovery(store: RecordStore): void {
@@ -310,7 +337,15 @@ class Daemon {
       case 'drop.claimed':
       case 'decision.claimed':
         logger.info(
-          { event: event.event, drop_id: event.dropId, path: event.path, source: event.source, bytes: event.bytes, sha256: event.sha256, recovered: event.recovered },
+          {
+            event: event.event,
+            drop_id: event.dropId,
+            path: event.path,
+            source: event.source,
+            bytes: event.bytes,
+            sha256: event.sha256,
+            recovered: event.recovered,
+          },
           `Took ${event.path}`,
         )
         return
@@ -318,17 +353,30 @@ class Daemon {
         logger.warn({ event: event.event, path: event.path, code: event.code }, event.message)
         return
       case 'drop.returned':
-        logger.warn({ event: event.event, drop_id: event.dropId, path: event.path, reason: event.reason }, `${event.path} went back into its folder`)
+        logger.warn(
+          { event: event.event, drop_id: event.dropId, path: event.path, reason: event.reason },
+          `${event.path} went back into its folder`,
+        )
         return
       case 'drop.requeued':
-        logger.info({ event: event.event, drop_id: event.dropId, requeue_of: event.requeueOf, path: event.path, force: event.force }, `${event.path} is taken again`)
+        logger.info(
+          { event: event.event, drop_id: event.dropId, requeue_of: event.requeueOf, path: event.path, force: event.force },
+          `${event.path} is taken again`,
+        )
         return
       case 'claim.stranded':
         logger.error({ event: event.event, drop_id: event.dropId, path: event.path }, event.message)
         return
       case 'inbox.scanned':
         logger.debug(
-          { event: event.event, area: event.area, files: event.files, settled: event.settled, waiting: event.waiting, elapsed_ms: Math.round(event.elapsedMs) },
+          {
+            event: event.event,
+            area: event.area,
+            files: event.files,
+            settled: event.settled,
+            waiting: event.waiting,
+            elapsed_ms: Math.round(event.elapsedMs),
+          },
           `Looked at ${event.files} files`,
         )
         return
@@ -361,7 +409,10 @@ class Daemon {
       queued: inboxes.reduce((n, inbox) => n + inbox.load.queued, 0),
       in_flight: inFlight,
       waiting_total: inboxes.reduce((n, inbox) => n + inbox.waitingTotal, 0) + claims.waiting().length,
-      waiting: [...inboxes.flatMap((inbox) => inbox.waiting()), ...claims.waiting()].map(({ sinceMs, ...entry }) => ({ ...entry, since: isoTime(sinceMs) })),
+      waiting: [...inboxes.flatMap((inbox) => inbox.waiting()), ...claims.waiting()].map(({ sinceMs, ...entry }) => ({
+        ...entry,
+        since: isoTime(sinceMs),
+      })),
     }
   }
 }
@@ -369,7 +420,14 @@ class Daemon {
 function receiptEvent(receipt: Receipt): LogEvent {
   const base = { drop_id: receipt.drop_id, path: receipt.path, code: receipt.code ?? undefined, stored_at: receipt.stored_at }
   if (receipt.kind === 'decision') {
-    return { event: `decision.${receipt.outcome}`, ...base, record_id: receipt.record_id, version: receipt.version, decision: receipt.decision, decided_by: receipt.decided_by }
+    return {
+      event: `decision.${receipt.outcome}`,
+      ...base,
+      record_id: receipt.record_id,
+      version: receipt.version,
+      decision: receipt.decision,
+      decided_by: receipt.decided_by,
+    }
   }
   const only = receipt.records.length === 1 ? receipt.records[0]! : null
   return {
@@ -387,10 +445,15 @@ function receiptEvent(receipt: Receipt): LogEvent {
 function receiptSentence(receipt: Receipt): string {
   if (receipt.kind === 'decision') {
     const tail = receipt.code === null ? '' : `: ${receipt.code}: ${receipt.message ?? ''}`
-    return receipt.record_id === null ? `${receipt.outcome}${tail}` : `${receipt.decision} of ${receipt.record_id} v${receipt.version} ${receipt.outcome}${tail}`
+    return receipt.record_id === null
+      ? `${receipt.outcome}${tail}`
+      : `${receipt.decision} of ${receipt.record_id} v${receipt.version} ${receipt.outcome}${tail}`
   }
   const only = receipt.records.length === 1 ? receipt.records[0]! : null
-  const what = only === null ? `${receipt.outcome}, ${receipt.records.length} records` : `${only.record_id}${only.version === null ? '' : ` v${only.version}`} ${only.outcome}`
+  const what =
+    only === null
+      ? `${receipt.outcome}, ${receipt.records.length} records`
+      : `${only.record_id}${only.version === null ? '' : ` v${only.version}`} ${only.outcome}`
   const why = receipt.code === null ? '' : `: ${receipt.code}`
   const see = receipt.report_at === null ? '' : `; see ${receipt.report_at}/reason.txt`
   return `${receipt.path}: ${what}${why}${see}`
@@ -421,4 +484,3 @@ function sleep(ms: number, signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', done, { once: true })
   })
 }
-

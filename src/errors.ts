@@ -9,7 +9,10 @@ export const ERRORS = define({
   USAGE: { exit: 2, hint: 'Run the verb with --help to see its arguments.' },
   INTERNAL: { exit: 1, hint: 'This is a defect in parquet-intake. Keep the log and report it; nothing was committed.' },
   IO_FAILED: { exit: 1, hint: 'Look at the path and the operating system error in the message, mend it, and run again.' },
-  FSYNC_FAILED: { exit: 75, hint: 'The disk refused to make a write durable. Check the disk, then start again: recovery redoes the work from the source.' },
+  FSYNC_FAILED: {
+    exit: 75,
+    hint: 'The disk refused to make a write durable. Check the disk, then start again: recovery redoes the work from the source.',
+  },
   DISK_FULL: { exit: 75, hint: 'Free some space on the file system named in the message; intake resumes by itself.' },
   CONFIG_NOT_FOUND: { exit: 78, hint: 'Make a workspace with `parquet-intake init DIR`, or name its file with --config.' },
   CONFIG_INVALID: { exit: 78, hint: 'Mend every problem listed and start again; nothing was changed.' },
@@ -17,7 +20,10 @@ export const ERRORS = define({
   NO_STORE: { exit: 10, hint: 'Make a workspace with `parquet-intake init DIR`, or name the right one with --config.' },
   STORE_LOCKED: { exit: 11, hint: 'Another process writes to this store. Stop it first, or drop the file into its inbox instead.' },
   LOCK_UNAVAILABLE: { exit: 78, hint: 'Install `flock` (util-linux or busybox): the store is never opened for writing without a lock.' },
-  STORE_IDENTITY_MISSING: { exit: 1, hint: 'store.json is gone though records exist. Put it back from a backup: a new one would break every history chain.' },
+  STORE_IDENTITY_MISSING: {
+    exit: 1,
+    hint: 'store.json is gone though records exist. Put it back from a backup: a new one would break every history chain.',
+  },
   STORE_INVALID: { exit: 1, hint: 'Run `parquet-intake verify`; put the damaged document back from a backup.' },
   STORE_CONFLICT: { exit: 75, hint: 'Someone else changed the record meanwhile. Try again.' },
   FILE_EXISTS: { exit: 1, hint: 'Nothing is ever overwritten here: choose another path.' },
@@ -36,8 +42,14 @@ export const ERRORS = define({
     exit: 1,
     hint: 'A record id is 1 to 4 segments joined by "/", each [A-Za-z0-9][A-Za-z0-9._-]{0,127}, none of them "versions" or "metadata.json". Rename the file or mend the cell.',
   },
-  TABLE_MISMATCH: { exit: 1, hint: 'The record belongs to another table. Use another record id, or drop the file where that table is taken.' },
-  SOURCE_MISMATCH: { exit: 1, hint: 'The record belongs to another source. Use another record id, or drop the file where that source looks.' },
+  TABLE_MISMATCH: {
+    exit: 1,
+    hint: 'The record belongs to another table. Use another record id, or drop the file where that table is taken.',
+  },
+  SOURCE_MISMATCH: {
+    exit: 1,
+    hint: 'The record belongs to another source. Use another record id, or drop the file where that source looks.',
+  },
   COMMENT_INVALID: { exit: 1, hint: 'A comment is at most 512 bytes of UTF-8 without control characters.' },
   ACTOR_INVALID: { exit: 1, hint: 'Who acted is 1 to 128 bytes of UTF-8 without control characters.' },
   DECISION_REQUIRED: { exit: 4, hint: 'This store takes signed decisions only: pass `decision`, or use `parquet-intake approve`.' },
@@ -56,7 +68,10 @@ export const ERRORS = define({
   NOT_UTF8: { exit: 3, hint: 'Save the file as UTF-8, or declare its encoding in the dialect of the source.' },
   NUL_BYTE: { exit: 3, hint: 'The file holds NUL bytes: it is not text, or it was cut off while being written. Export it again.' },
   QUOTE_NOT_CLOSED: { exit: 3, hint: 'A quoted cell that starts in the line named is never closed. Close the quote.' },
-  QUOTE_MISPLACED: { exit: 3, hint: 'A quote stands inside an unquoted cell, or text follows a closing quote. Quote the whole cell and double the quotes in it.' },
+  QUOTE_MISPLACED: {
+    exit: 3,
+    hint: 'A quote stands inside an unquoted cell, or text follows a closing quote. Quote the whole cell and double the quotes in it.',
+  },
   LIMIT_EXCEEDED: { exit: 3, hint: 'The file is larger than a limit allows. Split it, or raise the limit in the configuration.' },
   // What a row or a cell can have wrong
   RAGGED_ROW: { exit: 3, hint: 'The row has more or fewer cells than the header. Look for a missing or extra delimiter.' },
@@ -79,16 +94,31 @@ export const ERRORS = define({
   ROW_COUNT_MISMATCH: { exit: 3, hint: 'The file has another number of rows than its manifest says. Send both again.' },
   CREATED_BY_NOT_ALLOWED: { exit: 3, hint: 'The source does not allow this created_by. Add it to allowedCreatedBy, or leave it out.' },
   CHANGED_DURING_CLAIM: { exit: 3, hint: 'The file changed while it was taken; it goes back and is taken again when it is still.' },
-  UNREADABLE: { exit: 3, hint: 'The daemon may not read or move this file. Give its user the rights to the file and its folder; it is tried again by itself.' },
-  CLAIM_STRANDED: { exit: 3, hint: 'A file was taken before and its folder in state/claims does not fit it any more. Look at both; rename the file to its own name to have it taken again.' },
+  UNREADABLE: {
+    exit: 3,
+    hint: 'The daemon may not read or move this file. Give its user the rights to the file and its folder; it is tried again by itself.',
+  },
+  CLAIM_STRANDED: {
+    exit: 3,
+    hint: 'A file was taken before and its folder in state/claims does not fit it any more. Look at both; rename the file to its own name to have it taken again.',
+  },
   DROP_NOT_FOUND: { exit: 1, hint: '`parquet-intake receipts` lists the drops.' },
   // Conversion
-  VERIFY_MISMATCH: { exit: 1, hint: 'The finished Parquet file did not read back equal. Nothing was committed. Keep the drop and report this.' },
-  WORKER_FAILED: { exit: 1, hint: 'The conversion worker stopped. The drop is kept; use `parquet-intake requeue` once the cause is mended.' },
+  VERIFY_MISMATCH: {
+    exit: 1,
+    hint: 'The finished Parquet file did not read back equal. Nothing was committed. Keep the drop and report this.',
+  },
+  WORKER_FAILED: {
+    exit: 1,
+    hint: 'The conversion worker stopped. The drop is kept; use `parquet-intake requeue` once the cause is mended.',
+  },
   ABORTED: { exit: 75, hint: 'The work was stopped before it was done; it is taken up again at the next start.' },
   POISON: { exit: 3, hint: 'Converting this drop alone stopped the process three times. Look at the file; `requeue` tries again.' },
   // Decisions
-  DECISION_MALFORMED: { exit: 4, hint: 'The file is not a JWS in General JSON Serialization with a decision as payload. Sign it with `parquet-intake approve`, and rename it into place when it is whole.' },
+  DECISION_MALFORMED: {
+    exit: 4,
+    hint: 'The file is not a JWS in General JSON Serialization with a decision as payload. Sign it with `parquet-intake approve`, and rename it into place when it is whole.',
+  },
   DECISION_UNSIGNED: { exit: 4, hint: 'A decision needs a signature. Sign it with `parquet-intake approve`.' },
   DECISION_SIGNATURES: { exit: 4, hint: 'A decision carries exactly one signature. Write one file per approver.' },
   DECISION_HEADER: { exit: 4, hint: 'The protected header holds alg (Ed25519), kid and typ, and nothing else.' },
@@ -96,11 +126,17 @@ export const ERRORS = define({
   DECISION_REPLAYED: { exit: 4, hint: 'This decision_id was used with another content. Sign a new decision.' },
   DECISION_STORE_MISMATCH: { exit: 4, hint: 'The decision was signed for another store.' },
   DECISION_RECORD_UNKNOWN: { exit: 4, hint: 'The store has no such record. `parquet-intake records` lists them.' },
-  DECISION_VERSION_MISMATCH: { exit: 4, hint: 'The decision is about another version than the current one. Look at what changed and sign again.' },
+  DECISION_VERSION_MISMATCH: {
+    exit: 4,
+    hint: 'The decision is about another version than the current one. Look at what changed and sign again.',
+  },
   DECISION_HASH_MISMATCH: { exit: 4, hint: 'The decision is about other bytes than the current version holds. Look at it and sign again.' },
   DECISION_PRINCIPAL_MISMATCH: { exit: 4, hint: 'decided_by is not the principal of the key that signed.' },
   DECISION_SELF_APPROVAL: { exit: 4, hint: 'Who made a version may not approve it. Ask another approver.' },
-  DECISION_ENTRY_MISMATCH: { exit: 4, hint: 'The signed decision kept in this history entry says something else than the entry. Put metadata.json back from a backup.' },
+  DECISION_ENTRY_MISMATCH: {
+    exit: 4,
+    hint: 'The signed decision kept in this history entry says something else than the entry. Put metadata.json back from a backup.',
+  },
   KEY_UNKNOWN: { exit: 4, hint: 'The keyring does not hold this key. Add its public half to the keyring.' },
   KEY_EXPIRED: { exit: 4, hint: 'The key has ended. Sign with a valid key.' },
   KEY_NOT_YET_VALID: { exit: 4, hint: 'The key is not valid yet. Check the clock, or sign with a valid key.' },
@@ -108,7 +144,10 @@ export const ERRORS = define({
   KEY_TABLE_FORBIDDEN: { exit: 4, hint: 'The key may not decide on records of this table.' },
   KEY_INVALID: { exit: 78, hint: 'The key is not a usable Ed25519 key. Make one with `parquet-intake keygen`.' },
   KEYRING_INVALID: { exit: 78, hint: 'Mend the keyring: a JWKS with an integer "version" whose keys carry kid, principal and tables.' },
-  KEYRING_ROLLED_BACK: { exit: 78, hint: 'The keyring is older than one seen before. Put the newest one back; each change raises its version.' },
+  KEYRING_ROLLED_BACK: {
+    exit: 78,
+    hint: 'The keyring is older than one seen before. Put the newest one back; each change raises its version.',
+  },
 })
 
 export type ErrorCode = keyof typeof ERRORS

@@ -28,6 +28,8 @@ export async function run(context: CommandContext, options: { once: boolean }): 
     randomUuid: context.randomUuid,
     randomHex: context.randomHex,
     once: options.once,
+    // On one screen, the result line says it.
+    logReceipts: context.json || context.quiet || !context.stdout.isTerminal || !context.stderr.isTerminal,
     onReceipt: (receipt) => {
       if (receipt.kind === 'decision') seen.refused ||= receipt.outcome === 'refused'
       else seen.mend ||= ['quarantined', 'partial', 'superseded'].includes(receipt.outcome)

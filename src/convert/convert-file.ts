@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { basename, dirname, join, resolve } from 'node:path'
-import { DEFAULT_DIALECT, type DialectDocument, intakeConfig, type IntakeConfig, type OnInvalid } from '../documents/config.js'
+import { DEFAULT_DIALECT, type DialectDocument, type IntakeConfig, intakeConfig, type OnInvalid } from '../documents/config.js'
 import { IntakeError } from '../errors.js'
 import type { Files } from '../runtime/files.js'
 import type { Table } from '../tables/schema.js'

@@ -1,15 +1,15 @@
 import { createHash, type Hash } from 'node:crypto'
 import { GatherScratch, gatherRows } from '../columns/gather.js'
 import { type CsvReader, openCsv } from '../csv/read-csv.js'
+import type { ReportErrorType } from '../documents/report.js'
 import type { ErrorCode } from '../errors.js'
 import { ERRORS, IntakeError, systemCodeOf } from '../errors.js'
-import type { ReportErrorType } from '../documents/report.js'
 import type { Files, OpenFile } from '../runtime/files.js'
 import { type HeaderMatch, matchHeader } from '../tables/header.js'
 import { compileTable, type Table } from '../tables/schema.js'
+import { writeMendingFiles } from './mending-files.js'
 import type { ConvertDone, ConvertRequest, ConvertResult, Output, StagedRecord, WithheldRecord } from './protocol.js'
 import { RecordWriter, type WrittenRecord } from './record-writer.js'
-import { writeMendingFiles } from './mending-files.js'
 import { ReportBuilder } from './report-builder.js'
 import { NO_RECORD, RowValidator, type Segment } from './row-validator.js'
 
@@ -29,7 +29,8 @@ export async function convertSource(request: ConvertRequest, options: { files: F
   try {
     return await new Conversion(request, options).run()
   } catch (error) {
-    if (options.signal?.aborted) return { status: 'failed', code: 'ABORTED', message: 'The conversion was stopped', hint: ERRORS.ABORTED.hint }
+    if (options.signal?.aborted)
+      return { status: 'failed', code: 'ABORTED', message: 'The conversion was stopped', hint: ERRORS.ABORTED.hint }
     if (error instanceof IntakeError) return { status: 'failed', code: error.code, message: error.message, hint: error.hint }
     const code: ErrorCode = systemCodeOf(error) === null ? 'INTERNAL' : 'IO_FAILED'
     const text = error instanceof Error ? (code === 'INTERNAL' ? (error.stack ?? error.message) : error.message) : String(error)
@@ -199,7 +200,11 @@ class Conversion {
     const { expectedRows } = this.request
     if (expectedRows !== null && rows !== expectedRows) {
       this.refused = true
-      this.report.add({ type: 'row-count', code: 'ROW_COUNT_MISMATCH', message: `The manifest promises ${expectedRows} rows, the file has ${rows}` })
+      this.report.add({
+        type: 'row-count',
+        code: 'ROW_COUNT_MISMATCH',
+        message: `The manifest promises ${expectedRows} rows, the file has ${rows}`,
+      })
     } else if (rows === 0) {
       this.refused = true
       this.report.add({ type: 'source-error', code: 'HEADER_ONLY', message: 'The file has a header but no data rows' })
@@ -211,7 +216,7 @@ class Conversion {
     if (type === undefined) throw error
     const fault = error as IntakeError
     this.refused = true
-    const line = typeof fault.data['line'] === 'number' ? fault.data['line'] : null
+    const line = typeof fault.data.line === 'number' ? fault.data.line : null
     this.report.add({ type, code: fault.code, message: fault.message, line })
   }
 
@@ -287,7 +292,8 @@ class Conversion {
       })
     }
     const { grouping } = this.request
-    const recordIds = grouping.kind === 'single' ? (grouping.recordId === null ? [] : [grouping.recordId]) : (this.validator?.recordIds ?? [])
+    const recordIds =
+      grouping.kind === 'single' ? (grouping.recordId === null ? [] : [grouping.recordId]) : (this.validator?.recordIds ?? [])
     const withheld: WithheldRecord[] = []
     recordIds.forEach((recordId, record) => {
       if (!stagedIds.has(recordId)) withheld.push({ recordId, rows: this.goodOf[record] ?? 0, invalid: this.invalidOf[record] ?? 0 })

@@ -1,6 +1,6 @@
 import type { Files } from '../runtime/files.js'
 import { convertSource } from './convert-source.js'
-import type { ConvertRequest, ConvertResult, Converter } from './protocol.js'
+import type { Converter, ConvertRequest, ConvertResult } from './protocol.js'
 
 /** Conversions in the caller's thread: for the library, for small files, and for tests that fail the file system. */
 export class InProcessConverter implements Converter {

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { Piscina } from 'piscina'
 import { ERRORS } from '../errors.js'
-import type { ConvertRequest, ConvertResult, Converter } from './protocol.js'
+import type { Converter, ConvertRequest, ConvertResult } from './protocol.js'
 
 /** Threads for `convert.threads: "auto"`. os.cpus() is empty under systemd's ProcSubset=pid; this is not. */
 export function threadsOf(setting: 'auto' | number): number {
@@ -28,7 +28,8 @@ export class ConvertPool implements Converter {
     try {
       return await this.pool.run(request, options.signal === undefined ? {} : { signal: options.signal })
     } catch (error) {
-      if (options.signal?.aborted) return { status: 'failed', code: 'ABORTED', message: 'The conversion was stopped', hint: ERRORS.ABORTED.hint }
+      if (options.signal?.aborted)
+        return { status: 'failed', code: 'ABORTED', message: 'The conversion was stopped', hint: ERRORS.ABORTED.hint }
       const text = error instanceof Error ? error.message : String(error)
       return { status: 'failed', code: 'WORKER_FAILED', message: `The conversion worker stopped: ${text}`, hint: ERRORS.WORKER_FAILED.hint }
     }

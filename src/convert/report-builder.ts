@@ -4,24 +4,64 @@ import type { ErrorCode } from '../errors.js'
 /** Titles and descriptions of the error types of a Frictionless report, in our words. */
 const TYPES: Record<ReportErrorType, { title: string; description: string; tags: readonly string[] }> = {
   'blank-header': { title: 'Blank header', description: 'The header row has no labels.', tags: ['#table', '#header'] },
-  'extra-label': { title: 'Extra label', description: 'The header has a label that the table does not know.', tags: ['#table', '#header', '#label'] },
-  'missing-label': { title: 'Missing label', description: 'The header lacks a label that the table requires.', tags: ['#table', '#header', '#label'] },
+  'extra-label': {
+    title: 'Extra label',
+    description: 'The header has a label that the table does not know.',
+    tags: ['#table', '#header', '#label'],
+  },
+  'missing-label': {
+    title: 'Missing label',
+    description: 'The header lacks a label that the table requires.',
+    tags: ['#table', '#header', '#label'],
+  },
   'blank-label': { title: 'Blank label', description: 'A label of the header is empty.', tags: ['#table', '#header', '#label'] },
-  'duplicate-label': { title: 'Duplicate label', description: 'Two labels of the header are the same.', tags: ['#table', '#header', '#label'] },
-  'incorrect-label': { title: 'Incorrect label', description: 'A label differs from the one the table has at its place.', tags: ['#table', '#header', '#label'] },
+  'duplicate-label': {
+    title: 'Duplicate label',
+    description: 'Two labels of the header are the same.',
+    tags: ['#table', '#header', '#label'],
+  },
+  'incorrect-label': {
+    title: 'Incorrect label',
+    description: 'A label differs from the one the table has at its place.',
+    tags: ['#table', '#header', '#label'],
+  },
   'blank-row': { title: 'Blank row', description: 'The row has no cells with content.', tags: ['#table', '#row'] },
-  'primary-key': { title: 'Primary key', description: 'The primary key of the row is incomplete or stands in an earlier row.', tags: ['#table', '#row'] },
-  'extra-cell': { title: 'Extra cell', description: 'The row has more cells than the header has labels.', tags: ['#table', '#row', '#cell'] },
-  'missing-cell': { title: 'Missing cell', description: 'The row has fewer cells than the header has labels.', tags: ['#table', '#row', '#cell'] },
+  'primary-key': {
+    title: 'Primary key',
+    description: 'The primary key of the row is incomplete or stands in an earlier row.',
+    tags: ['#table', '#row'],
+  },
+  'extra-cell': {
+    title: 'Extra cell',
+    description: 'The row has more cells than the header has labels.',
+    tags: ['#table', '#row', '#cell'],
+  },
+  'missing-cell': {
+    title: 'Missing cell',
+    description: 'The row has fewer cells than the header has labels.',
+    tags: ['#table', '#row', '#cell'],
+  },
   'type-error': { title: 'Type error', description: 'The cell is not of the type of its column.', tags: ['#table', '#row', '#cell'] },
-  'constraint-error': { title: 'Constraint error', description: 'The cell breaks a constraint of its column.', tags: ['#table', '#row', '#cell'] },
-  'unique-error': { title: 'Unique error', description: 'The value of a unique column stands in an earlier row.', tags: ['#table', '#row', '#cell'] },
+  'constraint-error': {
+    title: 'Constraint error',
+    description: 'The cell breaks a constraint of its column.',
+    tags: ['#table', '#row', '#cell'],
+  },
+  'unique-error': {
+    title: 'Unique error',
+    description: 'The value of a unique column stands in an earlier row.',
+    tags: ['#table', '#row', '#cell'],
+  },
   'hash-count': { title: 'Hash', description: 'The file has another hash than was declared.', tags: ['#file'] },
   'byte-count': { title: 'Byte count', description: 'The file has another size than was declared.', tags: ['#file'] },
   'field-count': { title: 'Field count', description: 'The file has another number of columns than was declared.', tags: ['#table'] },
   'row-count': { title: 'Row count', description: 'The file has another number of rows than was declared.', tags: ['#table'] },
   'source-error': { title: 'Source error', description: 'The file cannot be read as the table it should be.', tags: ['#file'] },
-  'encoding-error': { title: 'Encoding error', description: 'The bytes of the file are not text in the declared encoding.', tags: ['#file'] },
+  'encoding-error': {
+    title: 'Encoding error',
+    description: 'The bytes of the file are not text in the declared encoding.',
+    tags: ['#file'],
+  },
 }
 
 const CELL_SHOWN_CHARACTERS = 200

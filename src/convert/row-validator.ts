@@ -228,7 +228,13 @@ export class RowValidator {
     if (problems === 0 || this.options.invalidRowsTakeKeys) for (const [seen, key] of taken) seen.add(key)
   }
 
-  private keyFinding(row: CsvRow, type: 'unique-error' | 'primary-key', code: 'UNIQUE_ERROR' | 'PRIMARY_KEY_ERROR', columns: readonly number[], what: string): void {
+  private keyFinding(
+    row: CsvRow,
+    type: 'unique-error' | 'primary-key',
+    code: 'UNIQUE_ERROR' | 'PRIMARY_KEY_ERROR',
+    columns: readonly number[],
+    what: string,
+  ): void {
     const names = columns.map((c) => this.options.table.columns[c]!.name)
     const positions = columns.map((c) => this.columnOfCell.indexOf(c))
     const cells = positions.map((p) => (p < 0 ? '' : row.cells[p]!))

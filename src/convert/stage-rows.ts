@@ -9,7 +9,10 @@ import { RecordWriter } from './record-writer.js'
 import { quoted } from './row-validator.js'
 
 /** Row objects by column name, or a CSV file. */
-export type RowData = Iterable<Readonly<Record<string, unknown>>> | AsyncIterable<Readonly<Record<string, unknown>>> | { readonly csvPath: string; readonly dialect?: DialectDocument }
+export type RowData =
+  | Iterable<Readonly<Record<string, unknown>>>
+  | AsyncIterable<Readonly<Record<string, unknown>>>
+  | { readonly csvPath: string; readonly dialect?: DialectDocument }
 
 export interface StagedFacts {
   readonly path: string
@@ -37,7 +40,10 @@ export async function stageData(options: { files: Files; table: Table; data: Row
 
 type Facts = Omit<StagedFacts, 'schemaSha256'>
 
-async function stageCsv(options: { files: Files; table: Table; path: string }, data: { csvPath: string; dialect?: DialectDocument }): Promise<Facts> {
+async function stageCsv(
+  options: { files: Files; table: Table; path: string },
+  data: { csvPath: string; dialect?: DialectDocument },
+): Promise<Facts> {
   const result = await new InProcessConverter(options.files).convert({
     sourcePath: data.csvPath,
     place: data.csvPath,
@@ -57,9 +63,17 @@ async function stageCsv(options: { files: Files; table: Table; path: string }, d
   if (result.status === 'failed') throw new IntakeError(result.code, result.message, { hint: result.hint })
   const staged = result.staged[0]
   if (staged === undefined) {
-    throw new IntakeError(result.problem!.code, `${data.csvPath}: ${result.problem!.message}`, { data: { errors: result.totals, report: result.report } })
+    throw new IntakeError(result.problem!.code, `${data.csvPath}: ${result.problem!.message}`, {
+      data: { errors: result.totals, report: result.report },
+    })
   }
-  return { path: staged.path, rows: staged.rows, bytes: staged.bytes, parquetSha256: staged.parquetSha256, contentSha256: staged.contentSha256 }
+  return {
+    path: staged.path,
+    rows: staged.rows,
+    bytes: staged.bytes,
+    parquetSha256: staged.parquetSha256,
+    contentSha256: staged.contentSha256,
+  }
 }
 
 async function stageRows(
@@ -71,11 +85,20 @@ async function stageRows(
   const builders = table.columns.map((column) => new ColumnBuilder(column))
   const known = new Set(table.columns.map((c) => c.name))
   const keyRules = [
-    ...table.columns.filter((c) => c.unique).map((c) => ({ columns: [c.index] as readonly number[], primary: false, keys: new Set<string>() })),
+    ...table.columns
+      .filter((c) => c.unique)
+      .map((c) => ({ columns: [c.index] as readonly number[], primary: false, keys: new Set<string>() })),
     ...(table.primaryKey.length > 0 ? [{ columns: table.primaryKey, primary: true, keys: new Set<string>() }] : []),
   ]
   const codes = new Int32Array(builders.length)
-  const writer = await RecordWriter.open({ files, table, output: { kind: 'file', path: options.path }, recordId: '', compression: 'SNAPPY', verify: 'full' })
+  const writer = await RecordWriter.open({
+    files,
+    table,
+    output: { kind: 'file', path: options.path },
+    recordId: '',
+    compression: 'SNAPPY',
+    verify: 'full',
+  })
   let rows = 0
   try {
     for await (const row of data) {
@@ -104,7 +127,10 @@ async function stageRows(
           if (primary) problems.add('PRIMARY_KEY_ERROR', `Row ${rows}: a part of the primary key is missing`)
           continue
         }
-        const key = columns.map((c) => builders[c]!.keyText(codes[c]!)).map((k) => `${k.length}:${k}`).join('')
+        const key = columns
+          .map((c) => builders[c]!.keyText(codes[c]!))
+          .map((k) => `${k.length}:${k}`)
+          .join('')
         if (keys.has(key)) {
           const names = columns.map((c) => JSON.stringify(table.columns[c]!.name)).join(', ')
           problems.add(primary ? 'PRIMARY_KEY_ERROR' : 'UNIQUE_ERROR', `Row ${rows}: the value of ${names} stands in an earlier row`)
@@ -115,7 +141,10 @@ async function stageRows(
       if (builders[0]!.rows >= ROW_GROUP_ROWS) await writer.writeRowGroup(builders.map((b) => b.take()))
     }
     problems.throwIfAny()
-    if (rows === 0) throw new IntakeError('HEADER_ONLY', 'There are no rows: a version holds at least one', { hint: 'Pass the rows of the whole version.' })
+    if (rows === 0)
+      throw new IntakeError('HEADER_ONLY', 'There are no rows: a version holds at least one', {
+        hint: 'Pass the rows of the whole version.',
+      })
     if (builders[0]!.rows > 0) await writer.writeRowGroup(builders.map((b) => b.take()))
   } catch (error) {
     await writer.discard()

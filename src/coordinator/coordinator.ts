@@ -9,7 +9,7 @@ import { type ConversionOrder, decodePath } from '../documents/drop.js'
 import type { DropReference } from '../documents/metadata.js'
 import type { DecisionReceipt, DropReceipt, Receipt, RecordResult } from '../documents/receipt.js'
 import { encodeDropName, isComment } from '../documents/text.js'
-import { assert, type ErrorCode, ERRORS, IntakeError, isIntakeError } from '../errors.js'
+import { assert, ERRORS, type ErrorCode, IntakeError, isIntakeError } from '../errors.js'
 import type { Claim } from '../inbox/claim.js'
 import type { ClaimStore } from '../inbox/claims.js'
 import type { Filing } from '../inbox/filing.js'
@@ -68,7 +68,12 @@ const CONVERSION_TRIES = 2
 const STOPS_EVERYTHING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['FSYNC_FAILED'])
 
 /** Refusals of the store that hold back one record and leave the others of the drop alone. */
-const FAULTS_OF_RECORD: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['TABLE_MISMATCH', 'SOURCE_MISMATCH', 'RECORD_ID_ILLEGAL', 'STORE_INVALID'])
+const FAULTS_OF_RECORD: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'TABLE_MISMATCH',
+  'SOURCE_MISMATCH',
+  'RECORD_ID_ILLEGAL',
+  'STORE_INVALID',
+])
 
 /**
  * The single writer. Every claim goes through here once: converted on the pool in any order, committed in the order of its lane, filed,
@@ -96,7 +101,9 @@ export class Coordinator {
    * goes to `onFatal` or leaves the claim for the next start.
    */
   accept(claim: Claim): Promise<void> {
-    const work = (claim.document.kind === 'drop' ? this.drop(claim) : this.decision(claim)).catch((error: unknown) => this.stopped(claim, error))
+    const work = (claim.document.kind === 'drop' ? this.drop(claim) : this.decision(claim)).catch((error: unknown) =>
+      this.stopped(claim, error),
+    )
     this.work.add(work)
     return work.finally(() => {
       this.work.delete(work)
@@ -126,7 +133,13 @@ export class Coordinator {
     const job: DropJob = { claim, stage: 'converting', turn: deferred() }
     const since = isoTime(this.options.clock.nowMs())
     this.jobs.set(claim.dropId, {
-      view: () => ({ drop_id: claim.dropId, path: claim.document.file.path, source: claim.document.order?.source ?? null, stage: job.stage, since }),
+      view: () => ({
+        drop_id: claim.dropId,
+        path: claim.document.file.path,
+        source: claim.document.order?.source ?? null,
+        stage: job.stage,
+        since,
+      }),
     })
     lanes.enter(claim.orderingKey, claim.dropId, job)
     try {
@@ -153,7 +166,12 @@ export class Coordinator {
     const order = claim.document.order
     assert(order !== null, 'a drop has its order')
     if (order.table_document === null) {
-      return { refusal: { code: 'TABLE_UNKNOWN', message: `Source ${order.source} names the table ${order.table}, which config/tables does not hold` } }
+      return {
+        refusal: {
+          code: 'TABLE_UNKNOWN',
+          message: `Source ${order.source} names the table ${order.table}, which config/tables does not hold`,
+        },
+      }
     }
     const request = this.requestOf(claim, order)
     let result: ConvertResult
@@ -175,7 +193,8 @@ export class Coordinator {
 
   private async convertOnce(request: ConvertRequest): Promise<ConvertResult> {
     const result = await this.options.converter.convert(request, { signal: this.options.draining })
-    if (result.status === 'failed' && (result.code === 'DISK_FULL' || result.code === 'ABORTED')) throw new IntakeError(result.code, result.message)
+    if (result.status === 'failed' && (result.code === 'DISK_FULL' || result.code === 'ABORTED'))
+      throw new IntakeError(result.code, result.message)
     return result
   }
 
@@ -257,13 +276,20 @@ export class Coordinator {
     const fault = done.problem ?? firstFault(records)
     const mending = !done.valid || outcome === 'quarantined' || outcome === 'partial'
     const receipt = this.dropReceipt(claim, done, records, outcome, fault)
-    await this.file(claim, receipt, { original: outcome === 'quarantined' ? 'quarantine' : 'archive', report: mending ? done : null, fault })
+    await this.file(claim, receipt, {
+      original: outcome === 'quarantined' ? 'quarantine' : 'archive',
+      report: mending ? done : null,
+      fault,
+    })
   }
 
   private async finishQuarantined(claim: Claim, converted: { done: ConvertDone } | { refusal: Refusal } | null): Promise<void> {
     const done = converted !== null && 'done' in converted ? converted.done : null
     const fault: Refusal =
-      claim.problem ?? (converted !== null && 'refusal' in converted ? converted.refusal : (done?.problem ?? { code: 'INTERNAL', message: 'Nothing was staged' }))
+      claim.problem ??
+      (converted !== null && 'refusal' in converted
+        ? converted.refusal
+        : (done?.problem ?? { code: 'INTERNAL', message: 'Nothing was staged' }))
     const receipt = this.dropReceipt(claim, done, done === null ? [] : this.withheldRecords(done), 'quarantined', fault)
     await this.file(claim, receipt, { original: 'quarantine', report: done, fault })
   }
@@ -282,7 +308,13 @@ export class Coordinator {
     }))
   }
 
-  private dropReceipt(claim: Claim, done: ConvertDone | null, records: RecordResult[], outcome: DropReceipt['outcome'], fault: Refusal | null): DropReceipt {
+  private dropReceipt(
+    claim: Claim,
+    done: ConvertDone | null,
+    records: RecordResult[],
+    outcome: DropReceipt['outcome'],
+    fault: Refusal | null,
+  ): DropReceipt {
     const order = claim.document.order
     return {
       format: 1,
@@ -384,7 +416,11 @@ export class Coordinator {
   private async decide(claim: Claim): ReturnType<DecisionIntake['handle']> {
     const bytes = await readDecisionFile(this.options.files, claim.sourcePath, this.options.decisionBytes)
     if (bytes === null) throw new IntakeError('IO_FAILED', `${claim.sourcePath} is gone`)
-    return this.options.decisions.handle(bytes, { dropId: claim.dropId, receivedAtMs: Date.parse(claim.document.received_at), resumed: claim.recovered })
+    return this.options.decisions.handle(bytes, {
+      dropId: claim.dropId,
+      receivedAtMs: Date.parse(claim.document.received_at),
+      resumed: claim.recovered,
+    })
   }
 }
 

@@ -16,7 +16,13 @@ export class Requests {
   private running: Promise<void> | null = null
 
   constructor(
-    private readonly options: { files: Files; folder: string; logger: Logger; handle: (request: Request) => Promise<void>; intervalMs?: number },
+    private readonly options: {
+      files: Files
+      folder: string
+      logger: Logger
+      handle: (request: Request) => Promise<void>
+      intervalMs?: number
+    },
   ) {}
 
   start(): void {
@@ -57,7 +63,10 @@ export class Requests {
     } catch (error) {
       // DISK_FULL and the like pass: the request stays and is tried again with the next look.
       if (!(error instanceof IntakeError) || !['USAGE', 'DROP_NOT_FOUND'].includes(error.code)) {
-        logger.warn({ event: 'request.refused', path, error: (error as Error).message }, `A request could not be carried out yet: ${(error as Error).message}`)
+        logger.warn(
+          { event: 'request.refused', path, error: (error as Error).message },
+          `A request could not be carried out yet: ${(error as Error).message}`,
+        )
         return
       }
       logger.warn({ event: 'request.refused', path, code: error.code }, `A request was refused: ${error.message}`)

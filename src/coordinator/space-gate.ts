@@ -40,7 +40,8 @@ export class SpaceGate {
             waiting = true
             this.enter(error)
           }
-          if (this.options.draining.aborted) throw new IntakeError('ABORTED', 'The daemon stopped while the disk was full', { cause: error })
+          if (this.options.draining.aborted)
+            throw new IntakeError('ABORTED', 'The daemon stopped while the disk was full', { cause: error })
           await this.options.sleep(this.options.retryMs ?? 2000, this.options.draining)
         }
       }

@@ -58,9 +58,7 @@ export const intakeConfig = z.strictObject({
   $schema: z.string().optional(),
   workspace: z.string().default('..'),
   store: z
-    .discriminatedUnion('mode', [
-      z.strictObject({ mode: z.literal('local'), path: z.string().optional() }),
-    ])
+    .discriminatedUnion('mode', [z.strictObject({ mode: z.literal('local'), path: z.string().optional() })])
     .default({ mode: 'local' }),
   inbox: z
     .strictObject({

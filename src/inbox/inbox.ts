@@ -192,6 +192,16 @@ export class Inbox {
     return this.waitingCount
   }
 
+  /** Nothing is being looked at, taken or worked on, and nothing waits in the queue. */
+  get isIdle(): boolean {
+    return (
+      this.scanning === null &&
+      this.claiming.size === 0 &&
+      this.inFlight === 0 &&
+      (this.queue.length === 0 || this.stopped || this.paused !== null)
+    )
+  }
+
   /** Drops in the queue and handed on. */
   get load(): { readonly queued: number; readonly inFlight: number } {
     return { queued: this.queue.length, inFlight: this.inFlight }

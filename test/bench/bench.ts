@@ -32,7 +32,9 @@ function option(name: string, fallback: string): string {
 function measure(command: readonly string[]): Promise<Measure> {
   return new Promise((resolve, reject) => {
     const started = performance.now()
-    const child = spawn(process.execPath, ['--import', join(here, 'report-usage.js'), ...command], { stdio: ['ignore', 'ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, ['--import', join(here, 'report-usage.js'), ...command], {
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+    })
     let usage = ''
     let errors = ''
     child.stdio[3]!.on('data', (bytes: Buffer) => {
@@ -71,8 +73,16 @@ try {
   await writeMixed(small, baselineRows)
   await writeFile(table, JSON.stringify(MIXED_TABLE))
   const contenders: Contender[] = [
-    { name: 'parquet-intake convert, verify full', rows, command: (out) => [main, 'convert', input, '--schema', table, '--out', out, '--json'] },
-    { name: 'parquet-intake convert, verify none', rows, command: (out) => [main, 'convert', input, '--schema', table, '--out', out, '--verify', 'none', '--json'] },
+    {
+      name: 'parquet-intake convert, verify full',
+      rows,
+      command: (out) => [main, 'convert', input, '--schema', table, '--out', out, '--json'],
+    },
+    {
+      name: 'parquet-intake convert, verify none',
+      rows,
+      command: (out) => [main, 'convert', input, '--schema', table, '--out', out, '--verify', 'none', '--json'],
+    },
     { name: 'DuckDB COPY', rows, command: (out) => [join(here, 'duckdb-copy.js'), input, out, String(availableParallelism())] },
     { name: 'csv-parse → appendRow', rows: baselineRows, command: (out) => [join(here, 'append-row.js'), small, out] },
   ]
@@ -114,7 +124,11 @@ try {
   ]
   process.stdout.write(`${lines.join('\n')}\n`)
   const json = option('json', '')
-  if (json !== '') await writeFile(json, `${JSON.stringify({ node: process.versions.node, cores: cpus().length, rows, runs, results: summary }, null, 2)}\n`)
+  if (json !== '')
+    await writeFile(
+      json,
+      `${JSON.stringify({ node: process.versions.node, cores: cpus().length, rows, runs, results: summary }, null, 2)}\n`,
+    )
 } finally {
   await rm(folder, { recursive: true, force: true })
 }

@@ -1,5 +1,5 @@
-import { createWriteStream } from 'node:fs'
 import { once } from 'node:events'
+import { createWriteStream } from 'node:fs'
 
 /**
  * Seeded test data. The generator has a period of 2^128 - 1 (xoshiro128**), so that no column repeats by accident and dictionaries are
@@ -78,7 +78,23 @@ export const MIXED_DUCKDB =
   "{'sample_id': 'BIGINT', 'borelog_id': 'VARCHAR', 'layer_no': 'INTEGER', 'depth_from': 'DOUBLE', 'depth_to': 'DOUBLE', 'moisture': 'DOUBLE', 'bulk_density': 'DOUBLE', 'price': 'DECIMAL(12,2)', 'tested': 'BOOLEAN', 'test_date': 'DATE', 'created_at': 'TIMESTAMPTZ', 'classification': 'VARCHAR', 'remarks': 'VARCHAR'}"
 
 const CLASSES = ['CH', 'CL', 'MH', 'ML', 'SM', 'SC', 'SP', 'SW', 'GM', 'GP', 'GW', 'Pt'] as const
-const WORDS = ['stiff', 'brown', 'silty', 'clay', 'with', 'gravel', 'wet', 'dense', 'sand', 'traces', 'of', 'shell', 'grey', 'weathered', 'basalt'] as const
+const WORDS = [
+  'stiff',
+  'brown',
+  'silty',
+  'clay',
+  'with',
+  'gravel',
+  'wet',
+  'dense',
+  'sand',
+  'traces',
+  'of',
+  'shell',
+  'grey',
+  'weathered',
+  'basalt',
+] as const
 
 function mixedRow(r: Random, i: number): string {
   const from = r.below(6000) / 100

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
 import type { DropReceipt } from '../../src/documents/receipt.js'
-import { duckdbTexts } from '../support/duckdb.js'
 import { builtMain } from '../support/built-program.js'
+import { duckdbTexts } from '../support/duckdb.js'
 import { IntakeWorkspace } from '../support/intake-workspace.js'
 
 const TABLE = {
@@ -69,9 +69,18 @@ test('a record goes create → update → approve → update → reject → upda
   }
 
   expect(await send(1)).toMatchObject({ outcome: 'committed', records: [{ record_id: 'site-a/BH-1', outcome: 'created', version: 1 }] })
-  expect(await send(2)).toMatchObject({ outcome: 'committed', records: [{ outcome: 'updated', version: 2 }], rows: { in: 7, committed: 7, invalid: 0 } })
+  expect(await send(2)).toMatchObject({
+    outcome: 'committed',
+    records: [{ outcome: 'updated', version: 2 }],
+    rows: { in: 7, committed: 7, invalid: 0 },
+  })
   await ws.run(['approve', 'site-a/BH-1', '--key', key, '--comment', 'All checks passed'])
-  expect(ws.metadata('site-a/BH-1')).toMatchObject({ status: 'approved', current_version: 2, approved_version: 2, approved_by: 'approver-456' })
+  expect(ws.metadata('site-a/BH-1')).toMatchObject({
+    status: 'approved',
+    current_version: 2,
+    approved_version: 2,
+    approved_by: 'approver-456',
+  })
   expect(await send(3)).toMatchObject({ outcome: 'committed', records: [{ outcome: 'updated', version: 3 }] })
   expect(ws.metadata('site-a/BH-1')).toMatchObject({ status: 'draft', approved_version: 2, approved_by: null })
   await ws.run(['reject', 'site-a/BH-1', '--key', key, '--comment', 'Depths are off'])

@@ -75,13 +75,7 @@ const SAMPLES: readonly Sample[] = [
     drop: 'water/samples.csv',
     record: '{stem}',
     read: `read_csv('${at('usgs-water-samples.csv')}', all_varchar = true, header = true)`,
-    doubles: [
-      'Location_Latitude',
-      'Location_Longitude',
-      'Result_Measure',
-      'DetectionLimit_MeasureA',
-      'DetectionLimit_MeasureB',
-    ],
+    doubles: ['Location_Latitude', 'Location_Longitude', 'Result_Measure', 'DetectionLimit_MeasureA', 'DetectionLimit_MeasureB'],
     rows: 67,
     records: 1,
   },
@@ -146,20 +140,32 @@ describe.skipIf(folder === undefined)('real files', () => {
       expect(receipt.records).toHaveLength(sample.records)
       expect(rows.in).toBe(sample.rows)
       const cast = (c: string): string =>
-        sample.doubles.includes(c) ? 'DOUBLE' : sample.decimals?.includes(c) ? 'DECIMAL(18,2)' : sample.booleans?.includes(c) ? 'BOOLEAN' : 'VARCHAR'
+        sample.doubles.includes(c)
+          ? 'DOUBLE'
+          : sample.decimals?.includes(c)
+            ? 'DECIMAL(18,2)'
+            : sample.booleans?.includes(c)
+              ? 'BOOLEAN'
+              : 'VARCHAR'
       const names = (table(sample.table) as { fields: Array<{ name: string }> }).fields.map((f) => f.name)
       const columns = names.map((c) => `CAST(NULLIF(${sample.trims ? `ltrim("${c}")` : `"${c}"`}, '') AS ${cast(c)}) AS "${c}"`).join(', ')
       const columnsOut = names.map((c) => `CAST("${c}" AS ${cast(c)}) AS "${c}"`).join(', ')
       const parquet = `read_parquet('${ws.path('store/records')}/**/versions/*.parquet')`
-      const [missing] = await duckdbTexts(`SELECT count(*)::VARCHAR FROM (SELECT ${columns} FROM ${sample.read} EXCEPT ALL SELECT ${columnsOut} FROM ${parquet})`)
-      const [added] = await duckdbTexts(`SELECT count(*)::VARCHAR FROM (SELECT ${columnsOut} FROM ${parquet} EXCEPT ALL SELECT ${columns} FROM ${sample.read})`)
+      const [missing] = await duckdbTexts(
+        `SELECT count(*)::VARCHAR FROM (SELECT ${columns} FROM ${sample.read} EXCEPT ALL SELECT ${columnsOut} FROM ${parquet})`,
+      )
+      const [added] = await duckdbTexts(
+        `SELECT count(*)::VARCHAR FROM (SELECT ${columnsOut} FROM ${parquet} EXCEPT ALL SELECT ${columns} FROM ${sample.read})`,
+      )
       expect([missing, added]).toEqual([['0'], ['0']])
       expect((await ws.json<{ findings: unknown[] }>(['verify'])).findings).toEqual([])
     })
   }
 
   afterAll(() => {
-    process.stdout.write(`\n| file | bytes | rows | records | outcome | Parquet bytes | why not |\n|---|---:|---:|---:|---|---:|---|\n${figures.join('\n')}\n`)
+    process.stdout.write(
+      `\n| file | bytes | rows | records | outcome | Parquet bytes | why not |\n|---|---:|---:|---:|---|---:|---|\n${figures.join('\n')}\n`,
+    )
   })
 })
 

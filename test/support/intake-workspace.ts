@@ -5,21 +5,32 @@ import { dirname, join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
 import type { DecisionReceipt, DropReceipt, Receipt } from '../../src/documents/receipt.js'
 import { type Finished, finished, runProgramToEnd, startProgram } from './built-program.js'
-import { temporaryFolder } from './temporary-folder.js'
+import { type OnEnd, temporaryFolder } from './temporary-folder.js'
 
 /** A workspace made by the built program, and the built program run on it: real files, threads, signals and locks. */
 export class IntakeWorkspace {
-  private constructor(readonly root: string) {}
+  private constructor(
+    readonly root: string,
+    private readonly onEnd: OnEnd,
+  ) {}
 
+  /** `config` holds top-level sections that replace those of the template, `inbox` members of that section. `onEnd`: for what `beforeAll` makes. */
   static async make(
-    options: { sources?: readonly object[]; tables?: Readonly<Record<string, object>>; config?: object } = {},
+    options: {
+      sources?: readonly object[]
+      tables?: Readonly<Record<string, object>>
+      config?: object
+      inbox?: object
+      onEnd?: OnEnd
+    } = {},
   ): Promise<IntakeWorkspace> {
-    const root = join(await temporaryFolder(), 'ws')
-    const workspace = new IntakeWorkspace(root)
+    const onEnd = options.onEnd ?? onTestFinished
+    const root = join(await temporaryFolder(onEnd), 'ws')
+    const workspace = new IntakeWorkspace(root, onEnd)
     await workspace.run(['init', root, '--no-samples', '--principal', 'approver-456'], 0)
     const file = join(root, 'config/intake.json')
     const config = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>
-    const inbox = { ...(config.inbox as object), settleMs: 50, rescanMs: 200 }
+    const inbox = { ...(config.inbox as object), settleMs: 50, rescanMs: 200, ...options.inbox }
     await writeFile(
       file,
       JSON.stringify({ ...config, inbox, ...(options.sources === undefined ? {} : { sources: options.sources }), ...options.config }),
@@ -95,7 +106,7 @@ export class IntakeWorkspace {
   async start(args: readonly string[] = []): Promise<RunningDaemon> {
     const child = startProgram(['run', ...args, '--config', this.configFile])
     const daemon = new RunningDaemon(this, child)
-    onTestFinished(async () => daemon.kill())
+    this.onEnd(async () => daemon.kill())
     await daemon.logged((line) => line.event === 'daemon.started')
     return daemon
   }
