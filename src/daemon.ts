@@ -1,6 +1,8 @@
+import { setMaxListeners } from 'node:events'
 import { join } from 'node:path'
 import { ConvertPool, threadsOf } from './convert/pool.js'
 import type { Converter } from './convert/protocol.js'
+import { ConversionSlots } from './coordinator/conversion-slots.js'
 import { Coordinator, type InFlight, stagingRootOf } from './coordinator/coordinator.js'
 import { Requests } from './coordinator/requests.js'
 import { SpaceGate } from './coordinator/space-gate.js'
@@ -11,7 +13,9 @@ import { DecisionIntake } from './decisions/decision-intake.js'
 import { KeyringState } from './decisions/keyring.js'
 import { DEFAULT_DIALECT } from './documents/config.js'
 import type { Receipt } from './documents/receipt.js'
+import type { Request } from './documents/request.js'
 import { IntakeError } from './errors.js'
+import type { Claim } from './inbox/claim.js'
 import { ClaimStore } from './inbox/claims.js'
 import type { InboxEvent, WaitingEntry } from './inbox/events.js'
 import { Filing } from './inbox/filing.js'
@@ -86,6 +90,8 @@ class Daemon {
     private readonly stack: ReleaseStack,
   ) {
     this.sync = new SharedSync(options.files)
+    // Every drop in flight listens to it, and there is a limit on those already: Node's guess at a leak would only be noise in the log.
+    setMaxListeners(0, this.draining.signal)
   }
 
   async run(): Promise<DaemonOutcome> {
@@ -136,7 +142,8 @@ class Daemon {
       settings: { compression: config.convert.compression, verify: config.convert.verify, limits: config.limits },
       emit,
     })
-    const converter = this.options.converter ?? new ConvertPool({ threads: threadsOf(config.convert.threads) })
+    const slots = new ConversionSlots(threadsOf(config.convert.threads))
+    const converter = this.options.converter ?? new ConvertPool({ threads: slots.threads })
     this.stack.push('converter', () => converter.close())
     const space = new SpaceGate({
       clock,
@@ -156,6 +163,7 @@ class Daemon {
       store,
       stagingRoot: stagingRootOf(paths.store),
       converter,
+      slots,
       claims,
       filing,
       decisions: this.decisionIntake(store),
@@ -194,11 +202,13 @@ class Daemon {
       folder: paths.requests,
       logger,
       handle: async (request) => {
+        if (await this.isCarriedOut(request, recovered, filing)) return
         const original = await filing.findOriginal(request.drop_id)
         if (original === null)
           throw new IntakeError('DROP_NOT_FOUND', `Neither archive/ nor quarantine/ holds the original of ${request.drop_id}`)
         await (original.receipt?.kind === 'decision' ? decisions : drops).requeue(original, { force: request.force })
       },
+      onFatal: (error) => this.fail(error),
     })
     const status = new StatusFile({
       files,
@@ -272,6 +282,15 @@ class Daemon {
         `Source ${source.name} names the table ${source.table}, which config/tables does not hold: its drops will be quarantined`,
       )
     }
+  }
+
+  /** A crash may come between a claim that a request asked for and the removal of the request: it is not carried out twice. */
+  private async isCarriedOut(request: Request, recovered: readonly Claim[], filing: Filing): Promise<boolean> {
+    const matches = (of: { requeue_of: string | null; received_at: string }): boolean =>
+      of.requeue_of === request.drop_id && of.received_at >= request.requested_at
+    if (recovered.some((claim) => matches(claim.document))) return true
+    for await (const receipt of filing.listReceipts({ sinceMs: Date.parse(request.requested_at) })) if (matches(receipt)) return true
+    return false
   }
 
   private decisionIntake(store: RecordStore): DecisionIntake {

@@ -90,6 +90,26 @@ export class ColumnBuilder {
     this.count++
   }
 
+  /** Adds many rows: codes that `check` gave since the last take(), or MISSING. */
+  pushAll(codes: Int32Array): void {
+    while (this.count + codes.length > this.validity.length) this.grow()
+    const { rowCodes, validity, count } = this
+    let nulls = 0
+    for (let i = 0; i < codes.length; i++) {
+      const code = codes[i]!
+      if (code >= 0) {
+        rowCodes[count + i] = code
+        validity[count + i] = 1
+      } else {
+        rowCodes[count + i] = 0
+        validity[count + i] = 0
+        nulls++
+      }
+    }
+    this.nulls += nulls
+    this.count += codes.length
+  }
+
   /** Canonical text of a value: equal exactly where values are equal (1.5 and 1.50; 0 and -0 count as equal, as do two NaN). */
   keyText(code: number): string {
     // String() of -0 is "0".

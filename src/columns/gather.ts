@@ -1,4 +1,8 @@
+import { assert } from '../errors.js'
 import { type ColumnVector, countOf, type DictionaryVector, takeRows, takeValues, type Values } from './vector.js'
+
+/** BYTE_ARRAY offsets have 32 bits. */
+const BYTES_LIMIT = 0xffff_ffff
 
 /** Some rows of one vector, in their order. */
 export interface Piece {
@@ -46,8 +50,9 @@ export class GatherScratch {
   }
 }
 
-/** Rows of several vectors of one column, one after the other. */
+/** Rows of several vectors of one column, one after the other; at least one piece. */
 export function gatherRows(pieces: readonly Piece[], scratch: GatherScratch): ColumnVector {
+  assert(pieces.length > 0, 'there is something to gather')
   const parts = pieces.map(({ vector, indices }) =>
     vector.form === 'dictionary' ? scratch.compact(vector, indices) : takeRows(vector, indices),
   )
@@ -163,6 +168,7 @@ function joinValues(parts: readonly Values[]): Values {
         at += counts[k]!
         base += p.offsets[counts[k]!]!
       })
+      assert(base <= BYTES_LIMIT, 'a column of a row group holds at most 4 GiB of text')
       offsets[at] = base
       const data = joinBytes(
         parts.map((p, k) => (p.physical === 'BYTE_ARRAY' ? p.data.subarray(0, p.offsets[counts[k]!]!) : new Uint8Array())),

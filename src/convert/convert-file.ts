@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { basename, dirname, join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { DEFAULT_DIALECT, type DialectDocument, type IntakeConfig, intakeConfig, type OnInvalid } from '../documents/config.js'
 import { IntakeError } from '../errors.js'
 import type { Files } from '../runtime/files.js'
@@ -63,7 +63,8 @@ export async function convertFile(
   const { files } = options
   const out = resolve(options.out)
   if ((await files.stat(out)) !== null) throw new IntakeError('FILE_EXISTS', `${options.out} exists already`)
-  const temporary = join(dirname(out), `.${basename(out)}.${randomBytes(6).toString('hex')}.part`)
+  // Not made from the name, which may have all the bytes a name can have.
+  const temporary = join(dirname(out), `.parquet-intake-${randomBytes(8).toString('hex')}.part`)
   const request = requestOf(options, {
     output: { kind: 'file', path: temporary },
     onInvalid: options.onInvalid ?? 'quarantine-drop',
@@ -78,6 +79,7 @@ export async function convertFile(
     }
     return result
   } finally {
-    await files.remove(temporary)
+    // A worker that was stopped leaves it. Failing to remove it is not what the caller must hear about.
+    await files.remove(temporary).catch(() => {})
   }
 }

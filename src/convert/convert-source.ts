@@ -4,28 +4,38 @@ import { type CsvReader, openCsv } from '../csv/read-csv.js'
 import type { ReportErrorType } from '../documents/report.js'
 import type { ErrorCode } from '../errors.js'
 import { ERRORS, IntakeError, systemCodeOf } from '../errors.js'
+import type { Kernels } from '../kernels/kernels.js'
 import type { Files, OpenFile } from '../runtime/files.js'
 import { type HeaderMatch, matchHeader } from '../tables/header.js'
 import { compileTable, type Table } from '../tables/schema.js'
+import { borrowKernels, returnKernels } from './kernel-loans.js'
+import { KeyIndex } from './key-index.js'
 import { writeMendingFiles } from './mending-files.js'
+import { segmentOf } from './plain-text-chunk.js'
+import { CHUNK_MAX_BYTES, PlainTextChunks, type PlainTextPlan, planPlainText, ROW_GROUP_MIN_ROWS } from './plain-text-source.js'
 import type { ConvertDone, ConvertRequest, ConvertResult, Output, StagedRecord, WithheldRecord } from './protocol.js'
-import { RecordWriter, type WrittenRecord } from './record-writer.js'
+import { discardOutput, RecordWriter, type WrittenRecord } from './record-writer.js'
 import { ReportBuilder } from './report-builder.js'
+import { inRowGroups, partition, ROW_GROUP_CHARACTERS, ROW_GROUP_ROWS, textBytesOfRows } from './row-groups.js'
 import { NO_RECORD, RowValidator, type Segment } from './row-validator.js'
 
-/** Rows of a row group: two blocks of the content hash. */
-export const ROW_GROUP_ROWS = 131_072
-/** Characters of source after which a row group is closed early, so that very wide rows do not pile up. */
-const ROW_GROUP_CHARACTERS = 32 * 1024 ** 2
 const READ_BYTES = 1024 ** 2
+
+export interface ConvertOptions {
+  readonly files: Files
+  readonly signal?: AbortSignal
+  /** false: csv-parse reads every file, also plain text. Both ways give the same cells and the same errors; a property test holds them together. */
+  readonly plainText?: boolean
+}
 
 /**
  * Converts one CSV file: validates every row, reports everything wrong in one pass, and stages one verified Parquet file per record
- * that may be committed. Returns, never throws, but for programmer errors and an abort.
+ * that may be committed. Never throws: whatever stops it, an abort and a defect (INTERNAL) included, is a failed result, and then nothing
+ * of this conversion is left in the staging area or at the output path.
  *
- * `signal` is looked at between batches.
+ * `signal` is looked at between batches of rows and between row groups.
  */
-export async function convertSource(request: ConvertRequest, options: { files: Files; signal?: AbortSignal }): Promise<ConvertResult> {
+export async function convertSource(request: ConvertRequest, options: ConvertOptions): Promise<ConvertResult> {
   try {
     return await new Conversion(request, options).run()
   } catch (error) {
@@ -65,27 +75,37 @@ class Conversion {
   private readonly goodOf: number[] = []
   private readonly invalidOf: number[] = []
   private writer: RecordWriter | null = null
-  private validator: RowValidator | null = null
+  private readonly staged: StagedRecord[] = []
+  /** Record ids in order of first appearance; an empty text where there is one record without an id. */
+  private recordIds: readonly string[] = []
+  private hashed = false
 
   constructor(
     private readonly request: ConvertRequest,
-    private readonly options: { files: Files; signal?: AbortSignal },
+    private readonly options: ConvertOptions,
   ) {
     this.table = compileTable(request.tableDocument, request.tableName)
     this.report = new ReportBuilder({ place: request.place, limit: request.limits.reportErrors })
   }
 
   async run(): Promise<ConvertDone> {
-    const source = await SourceBytes.open(this.options.files, this.request.sourcePath, this.request.progress)
+    const { progress, sourcePath } = this.request
+    const source = await SourceBytes.open(this.options.files, sourcePath, { progress, hashes: true })
     try {
-      const staged = await this.convert(source)
-      return await this.finish(source, staged)
+      if (this.options.plainText === false || !(await this.convertPlainText())) await this.convert(source)
+      return await this.finish(source)
     } catch (error) {
-      await this.writer?.discard().catch(() => {})
+      await this.giveUp()
       throw error
     } finally {
       await source.close()
     }
+  }
+
+  /** Takes back what was written. Best effort: the error that led here is the one to report, and the next attempt clears up what is left. */
+  private async giveUp(): Promise<void> {
+    await this.writer?.discard().catch(() => {})
+    for (const record of this.staged) await discardOutput(this.options.files, record).catch(() => {})
   }
 
   /** One record at a time goes to its file while rows still come; many records wait in columns until all rows are known. */
@@ -104,7 +124,103 @@ class Conversion {
     return this.request.onInvalid === 'quarantine-record' && !this.streams
   }
 
-  private async convert(source: SourceBytes): Promise<StagedRecord[]> {
+  /**
+   * The fast way (DESIGN §9): bytes to columns, without a string per cell. It takes whole files of clean, plain text. False: this is none,
+   * nothing was done, and csv-parse is to say what is wrong and where.
+   */
+  private async convertPlainText(): Promise<boolean> {
+    if (this.request.mendedRecords !== undefined) return false
+    const { files } = this.options
+    const file = await files.openRead(this.request.sourcePath, { follow: true })
+    if (file === null) return false
+    try {
+      const { sizeBytes } = await file.stat()
+      const plan = await planPlainText(this.request, this.table, file, sizeBytes)
+      if (plan === null) return false
+      const kernels = await borrowKernels()
+      try {
+        for (const chunkBytes of plan.chunkBytes < CHUNK_MAX_BYTES ? [plan.chunkBytes, CHUNK_MAX_BYTES] : [CHUNK_MAX_BYTES]) {
+          const outcome = await this.takeChunks({ ...plan, chunkBytes }, kernels, file)
+          if (outcome === 'taken') {
+            this.labels = plan.labels
+            this.absentColumns = plan.header.absentColumns
+            this.readToEnd = true
+            this.checkRowCount()
+            if (this.mayCommit) await this.stage()
+            return true
+          }
+          await this.startOver()
+          if (outcome === 'unclear') return false
+        }
+        return false
+      } finally {
+        returnKernels(kernels)
+      }
+    } finally {
+      await file.close().catch(() => {})
+    }
+  }
+
+  private async takeChunks(plan: PlainTextPlan, kernels: Kernels, file: OpenFile): Promise<'taken' | 'unclear' | 'uneven'> {
+    const { grouping, limits, progress } = this.request
+    const mark = kernels.mark()
+    const keys = new KeyIndex(this.table)
+    const recordOfText = new Map<string, number>()
+    const recordIds: string[] = grouping.kind === 'single' ? [grouping.recordId ?? ''] : []
+    this.recordIds = recordIds
+    const recordIndex = (text: string): number => {
+      let record = recordOfText.get(text)
+      if (record === undefined) {
+        record = recordIds.length
+        recordOfText.set(text, record)
+        recordIds.push(`${plan.chunk.recordPrefix}${text}${plan.chunk.recordSuffix}`)
+      }
+      return record
+    }
+    try {
+      const chunks = new PlainTextChunks(kernels, plan, file)
+      // A chunk holds the records that start in its part of the file, so that the cuts do not depend on who reads which chunk.
+      for (let at = plan.dataStart, to = plan.dataStart; at < plan.sizeBytes; ) {
+        while (to <= at) to += plan.chunkBytes
+        const chunk = await chunks.read(at, Math.min(to, plan.sizeBytes))
+        this.options.signal?.throwIfAborted()
+        if (chunk === null) return 'unclear'
+        at = chunk.next
+        if (progress !== null) Atomics.store(progress, 0, BigInt(at))
+        if (chunk.rows < ROW_GROUP_MIN_ROWS && at < plan.sizeBytes && plan.chunkBytes < CHUNK_MAX_BYTES) return 'uneven'
+        const segment = segmentOf(chunk, recordIndex)
+        if (recordIds.length > limits.recordsPerDrop || !keys.add(segment.vectors, segment.recordOfRow)) return 'unclear'
+        this.rowsIn += chunk.rows + chunk.blank
+        this.blank += chunk.blank
+        for (let i = 0; i < segment.rows; i++) {
+          const record = segment.recordOfRow[i]!
+          this.goodOf[record] = (this.goodOf[record] ?? 0) + 1
+        }
+        await this.keep(segment)
+      }
+      return 'taken'
+    } catch (error) {
+      // More than the memory of the kernels holds, in one row for instance: csv-parse knows what to say of it.
+      if (error instanceof RangeError) return 'unclear'
+      throw error
+    } finally {
+      kernels.release(mark)
+    }
+  }
+
+  /** Forgets everything that was made of the file so far. */
+  private async startOver(): Promise<void> {
+    await this.writer?.discard()
+    this.writer = null
+    this.rowsIn = 0
+    this.blank = 0
+    this.goodOf.length = 0
+    this.segments.length = 0
+    this.recordIds = []
+  }
+
+  private async convert(source: SourceBytes): Promise<void> {
+    this.hashed = true
     let reader: CsvReader
     let validator: RowValidator
     try {
@@ -113,13 +229,12 @@ class Conversion {
       this.labels = reader.labels ?? this.table.columns.map((c) => c.name)
       this.checkHeader(header)
       validator = this.newValidator(header)
-      this.validator = validator
+      this.recordIds = validator.recordIds
     } catch (error) {
       this.sourceFault(error)
-      return []
+      return
     }
     try {
-      let characters = 0
       for await (const batch of reader.batches()) {
         this.options.signal?.throwIfAborted()
         for (const row of batch) {
@@ -128,18 +243,11 @@ class Conversion {
           if (verdict === 'blank') this.blank++
           else if (verdict === 'invalid') this.countInvalid(validator)
           else {
-            this.goodOf[validator.record] = (this.goodOf[validator.record] ?? 0) + 1
-            if (this.mayCommit) {
-              validator.push()
-              for (let i = 0; i < row.cells.length; i++) characters += row.cells[i]!.length + 1
-              if (validator.segmentRows >= ROW_GROUP_ROWS || characters >= ROW_GROUP_CHARACTERS) {
-                await this.takeSegment(validator)
-                characters = 0
-              }
-            }
+            if (validator.record !== NO_RECORD) this.goodOf[validator.record] = (this.goodOf[validator.record] ?? 0) + 1
+            if (this.mayCommit) validator.push()
           }
+          if (this.segmentIsFull(validator)) await this.takeSegment(validator)
         }
-        if (!this.mayCommit) validator.takeSegment()
         if (validator.tooManyRecords) {
           throw new IntakeError('LIMIT_EXCEEDED', `The file names more than ${this.request.limits.recordsPerDrop} records`)
         }
@@ -147,12 +255,21 @@ class Conversion {
       this.readToEnd = true
     } catch (error) {
       this.sourceFault(error)
-      return []
+      return
     }
     this.checkRowCount()
-    if (!this.mayCommit) return []
+    if (!this.mayCommit) return
     await this.takeSegment(validator)
-    return this.stage(validator)
+    await this.stage()
+  }
+
+  /** Rows that are left out count as well: what their cells leave in the dictionaries of the columns takes memory too. */
+  private segmentIsFull(validator: RowValidator): boolean {
+    return (
+      validator.segmentRows >= ROW_GROUP_ROWS ||
+      validator.segmentCharacters >= ROW_GROUP_CHARACTERS ||
+      (validator.segmentChecked >= ROW_GROUP_ROWS && !this.mayCommit)
+    )
   }
 
   private newValidator(header: HeaderMatch): RowValidator {
@@ -173,7 +290,8 @@ class Conversion {
       this.report.add({ ...problem, rowNumber: 1 })
     }
     const { grouping } = this.request
-    if (grouping.kind === 'column' && !this.labels.includes(grouping.column)) {
+    const isReported = (column: string): boolean => header.problems.some((p) => p.code === 'MISSING_COLUMN' && p.fieldName === column)
+    if (grouping.kind === 'column' && !this.labels.includes(grouping.column) && !isReported(grouping.column)) {
       this.refused = true
       this.report.add({
         type: 'missing-label',
@@ -221,13 +339,16 @@ class Conversion {
   }
 
   private async takeSegment(validator: RowValidator): Promise<void> {
-    if (validator.segmentRows === 0) return
-    const segment = validator.takeSegment()
+    await this.keep(validator.takeSegment())
+  }
+
+  private async keep(segment: Segment): Promise<void> {
+    if (segment.rows === 0 || !this.mayCommit) return
     if (!this.streams) {
       this.segments.push(segment)
       return
     }
-    this.writer ??= await this.openWriter(validator.recordIds[0]!)
+    this.writer ??= await this.openWriter(this.recordIds[0]!)
     await this.writer.writeRowGroup(segment.vectors)
   }
 
@@ -237,48 +358,50 @@ class Conversion {
     return RecordWriter.open({ files: this.options.files, table: this.table, output, recordId, compression, verify })
   }
 
-  private async stage(validator: RowValidator): Promise<StagedRecord[]> {
-    const staged: StagedRecord[] = []
+  private async stage(): Promise<void> {
     if (this.streams) {
-      if (this.writer === null) return []
-      staged.push(this.stagedRecord(validator, 0, await this.writer.finish()))
-      this.writer = null
-      return staged
+      if (this.writer !== null) await this.stageRecord(0, this.writer)
+      return
     }
-    const rowsOf = partition(this.segments, validator.recordIds.length)
+    const rowsOf = partition(this.segments, this.recordIds.length)
+    const textBytes = this.segments.map(({ vectors, rows }) => textBytesOfRows(vectors, rows))
     const scratch = new GatherScratch()
-    for (let record = 0; record < validator.recordIds.length; record++) {
+    for (let record = 0; record < this.recordIds.length; record++) {
       this.options.signal?.throwIfAborted()
       if ((this.goodOf[record] ?? 0) === 0) continue
       if (!this.skipsRows && (this.invalidOf[record] ?? 0) > 0) continue
-      this.writer = await this.openWriter(validator.recordIds[record]!)
-      for (const group of inRowGroups(rowsOf[record]!)) {
+      const writer = await this.openWriter(this.recordIds[record]!)
+      this.writer = writer
+      for (const group of inRowGroups(rowsOf[record]!, (segment) => textBytes[segment]!)) {
+        this.options.signal?.throwIfAborted()
         const vectors = this.table.columns.map((_, c) =>
           gatherRows(
             group.map(({ segment, indices }) => ({ vector: this.segments[segment]!.vectors[c]!, indices })),
             scratch,
           ),
         )
-        await this.writer.writeRowGroup(vectors)
+        await writer.writeRowGroup(vectors)
       }
-      staged.push(this.stagedRecord(validator, record, await this.writer.finish()))
-      this.writer = null
+      await this.stageRecord(record, writer)
     }
-    return staged
   }
 
-  private stagedRecord(validator: RowValidator, record: number, written: WrittenRecord): StagedRecord {
-    return { ...written, recordId: validator.recordIds[record]!, invalid: this.invalidOf[record] ?? 0 }
+  private async stageRecord(record: number, writer: RecordWriter): Promise<void> {
+    const written: WrittenRecord = await writer.finish()
+    this.staged.push({ ...written, recordId: this.recordIds[record]!, invalid: this.invalidOf[record] ?? 0 })
+    this.writer = null
   }
 
-  private async finish(source: SourceBytes, staged: StagedRecord[]): Promise<ConvertDone> {
+  private async finish(source: SourceBytes): Promise<ConvertDone> {
     if (this.writer !== null) {
       await this.writer.discard()
       this.writer = null
     }
     const valid = this.report.count === 0
-    const stagedIds = new Set(staged.map((s) => s.recordId))
-    if (!valid && this.readToEnd && this.request.reportFolder !== null) {
+    const stagedIds = new Set(this.staged.map((s) => s.recordId))
+    const mended = this.request.mendedRecords === undefined ? null : new Set(this.request.mendedRecords)
+    if ((!valid || mended !== null) && this.readToEnd && this.request.reportFolder !== null) {
+      const heldBack = (record: number, recordId: string): boolean => !stagedIds.has(recordId) || (this.invalidOf[record] ?? 0) > 0
       await writeMendingFiles({
         files: this.options.files,
         folder: this.request.reportFolder,
@@ -286,20 +409,21 @@ class Conversion {
         labels: this.labels,
         newValidator: (header) => this.newValidator(header),
         table: this.table,
-        isAffected: (record, recordId) => record === NO_RECORD || !stagedIds.has(recordId) || (this.invalidOf[record] ?? 0) > 0,
-        openChunks: async () => SourceBytes.open(this.options.files, this.request.sourcePath, null),
+        isAffected: (record, recordId) => record === NO_RECORD || (mended === null ? heldBack(record, recordId) : mended.has(recordId)),
+        openSource: () => SourceBytes.open(this.options.files, this.request.sourcePath, { progress: null, hashes: false }),
         ...(this.options.signal === undefined ? {} : { signal: this.options.signal }),
       })
     }
     const { grouping } = this.request
-    const recordIds =
-      grouping.kind === 'single' ? (grouping.recordId === null ? [] : [grouping.recordId]) : (this.validator?.recordIds ?? [])
+    const recordIds = grouping.kind === 'single' ? (grouping.recordId === null ? [] : [grouping.recordId]) : this.recordIds
     const withheld: WithheldRecord[] = []
     recordIds.forEach((recordId, record) => {
       if (!stagedIds.has(recordId)) withheld.push({ recordId, rows: this.goodOf[record] ?? 0, invalid: this.invalidOf[record] ?? 0 })
     })
     const seconds = (performance.now() - this.startedMs) / 1000
-    const digests = source.digests()
+    // Nobody reads the hashes of a drop's report: the claim has its own. `validate` shows them.
+    if (!this.hashed && this.request.output.kind === 'none') for await (const _ of source.chunks());
+    const digests = this.hashed || this.request.output.kind === 'none' ? source.digests() : { md5: null, sha256: null }
     const report = this.report.build({
       name: this.table.name,
       labels: this.labels,
@@ -315,7 +439,7 @@ class Conversion {
       status: 'done',
       valid,
       schemaSha256: this.table.schemaSha256,
-      staged,
+      staged: this.staged,
       withheld,
       rows: this.readToEnd
         ? { in: this.rowsIn, good: this.rowsIn - this.invalid - this.blank, invalid: this.invalid, blank: this.blank }
@@ -333,28 +457,33 @@ function summary(first: string, total: number): string {
   return total === 1 ? first : `${first} (and ${total - 1} more ${total === 2 ? 'error' : 'errors'})`
 }
 
-/** The bytes of the source, hashed on the way. */
+/** The bytes of the source, hashed on the way where that is asked for. */
 export class SourceBytes {
-  private readonly sha256 = createHash('sha256')
-  private readonly md5: Hash | null = md5OrNull()
+  private readonly sha256: Hash | null
+  private readonly md5: Hash | null
 
   private constructor(
     private readonly file: OpenFile,
     readonly sizeBytes: number,
-    private readonly progress: BigInt64Array | null,
+    private readonly options: { progress: BigInt64Array | null; hashes: boolean },
   ) {
+    const { progress, hashes } = options
+    this.sha256 = hashes ? createHash('sha256') : null
+    this.md5 = hashes ? md5OrNull() : null
     if (progress !== null) Atomics.store(progress, 1, BigInt(sizeBytes))
   }
 
-  static async open(files: Files, path: string, progress: BigInt64Array | null): Promise<SourceBytes> {
+  static async open(files: Files, path: string, options: { progress: BigInt64Array | null; hashes: boolean }): Promise<SourceBytes> {
     const file = await files.openRead(path, { follow: true })
     if (file === null) throw new IntakeError('IO_FAILED', `${path} does not exist`)
-    const stat = await file.stat()
-    if (stat.kind !== 'file') {
-      await file.close()
-      throw new IntakeError('NOT_A_FILE', `${path} is not a regular file`)
+    try {
+      const stat = await file.stat()
+      if (stat.kind !== 'file') throw new IntakeError('NOT_A_FILE', `${path} is not a regular file`)
+      return new SourceBytes(file, stat.sizeBytes, options)
+    } catch (error) {
+      await file.close().catch(() => {})
+      throw error
     }
-    return new SourceBytes(file, stat.sizeBytes, progress)
   }
 
   async *chunks(): AsyncGenerator<Uint8Array> {
@@ -366,20 +495,21 @@ export class SourceBytes {
       if (read === 0) return
       at += read
       const bytes = buffer.subarray(0, read)
-      this.sha256.update(bytes)
+      this.sha256?.update(bytes)
       this.md5?.update(bytes)
-      if (this.progress !== null) Atomics.store(this.progress, 0, BigInt(at))
+      if (this.options.progress !== null) Atomics.store(this.options.progress, 0, BigInt(at))
       yield bytes
     }
   }
 
   /** Of the bytes read so far; once. */
-  digests(): { sha256: string; md5: string | null } {
-    return { sha256: this.sha256.digest('hex'), md5: this.md5?.digest('hex') ?? null }
+  digests(): { sha256: string | null; md5: string | null } {
+    return { sha256: this.sha256?.digest('hex') ?? null, md5: this.md5?.digest('hex') ?? null }
   }
 
   async close(): Promise<void> {
-    await this.file.close()
+    // Nothing was written through it, so a failing close loses nothing.
+    await this.file.close().catch(() => {})
   }
 }
 
@@ -390,47 +520,4 @@ function md5OrNull(): Hash | null {
   } catch {
     return null
   }
-}
-
-interface RowsOfSegment {
-  readonly segment: number
-  readonly indices: Uint32Array
-}
-
-/** Rows of each record, in file order: a stable partition by counting. */
-function partition(segments: readonly Segment[], records: number): RowsOfSegment[][] {
-  const result: RowsOfSegment[][] = Array.from({ length: records }, () => [])
-  segments.forEach((segment, s) => {
-    const counts = new Uint32Array(records + 1)
-    for (let i = 0; i < segment.rows; i++) counts[segment.recordOfRow[i]! + 1]!++
-    for (let r = 0; r < records; r++) counts[r + 1]! += counts[r]!
-    const starts = counts.slice()
-    const order = new Uint32Array(segment.rows)
-    for (let i = 0; i < segment.rows; i++) order[starts[segment.recordOfRow[i]!]!++] = i
-    for (let r = 0; r < records; r++) {
-      if (counts[r + 1]! > counts[r]!) result[r]!.push({ segment: s, indices: order.subarray(counts[r]!, counts[r + 1]!) })
-    }
-  })
-  return result
-}
-
-/** Cuts the rows of one record into row groups of at most ROW_GROUP_ROWS. */
-function* inRowGroups(rows: readonly RowsOfSegment[]): Generator<RowsOfSegment[]> {
-  let group: RowsOfSegment[] = []
-  let room = ROW_GROUP_ROWS
-  for (const { segment, indices } of rows) {
-    let from = 0
-    while (from < indices.length) {
-      const taken = Math.min(room, indices.length - from)
-      group.push({ segment, indices: indices.subarray(from, from + taken) })
-      from += taken
-      room -= taken
-      if (room === 0) {
-        yield group
-        group = []
-        room = ROW_GROUP_ROWS
-      }
-    }
-  }
-  if (group.length > 0) yield group
 }

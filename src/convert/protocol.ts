@@ -20,6 +20,11 @@ export interface ConvertRequest {
   readonly output: Output
   /** Where report.json, rejects.csv and mended.csv go when there is something to mend; null: they are not written. */
   readonly reportFolder: string | null
+  /**
+   * Records whose rows go into mended.csv, for a run that is made for it alone, when the store has refused records that were staged.
+   * Absent: those that this conversion holds back, and those of which it left rows out.
+   */
+  readonly mendedRecords?: readonly string[]
   readonly limits: ConvertLimits
   readonly compression: IntakeConfig['convert']['compression']
   readonly verify: IntakeConfig['convert']['verify']

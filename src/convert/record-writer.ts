@@ -31,6 +31,8 @@ export interface WrittenRecord {
  * A file that a crashed attempt left is unlinked first and never truncated: it may be a second name of a committed version.
  */
 export class RecordWriter {
+  private isClosed = false
+
   private constructor(
     private readonly options: { files: Files; table: Table; verify: ConvertRequest['verify'] },
     private readonly target: { path: string; tx: string | null },
@@ -48,12 +50,7 @@ export class RecordWriter {
   }): Promise<RecordWriter> {
     const { files, table, output } = options
     const target = outputPath(output, options.recordId)
-    if (output.kind === 'staging') {
-      await files.makeDirectory(dirname(target.path))
-      await files.remove(target.path)
-    }
-    // Read-only from birth: its inode becomes the version's, and a mode changed after the fsync could be lost in a power cut.
-    const file = await files.create(target.path, { mode: output.kind === 'staging' ? 0o440 : 0o640 })
+    const file = await createOutput(files, target)
     if (file === 'exists') throw new IntakeError('FILE_EXISTS', `${target.path} exists already`)
     try {
       const writer = await ParquetFileWriter.open({
@@ -68,7 +65,8 @@ export class RecordWriter {
       })
       return new RecordWriter(options, target, file, writer)
     } catch (error) {
-      await file.close()
+      await file.close().catch(() => {})
+      await discardOutput(files, target).catch(() => {})
       throw error
     }
   }
@@ -77,16 +75,12 @@ export class RecordWriter {
     return this.writer.writeRowGroup(vectors)
   }
 
-  /** Finishes, syncs and verifies the file. Throws VERIFY_MISMATCH, FSYNC_FAILED, DISK_FULL. */
+  /** Finishes, syncs and verifies the file. Throws VERIFY_MISMATCH, FSYNC_FAILED, DISK_FULL; then the caller discards it. */
   async finish(): Promise<WrittenRecord> {
     const { files, table, verify } = this.options
-    let written: Awaited<ReturnType<ParquetFileWriter['finish']>>
-    try {
-      written = await this.writer.finish()
-      await this.file.sync()
-    } finally {
-      await this.file.close()
-    }
+    const written = await this.writer.finish()
+    await this.file.sync()
+    await this.close()
     if (verify !== 'none') {
       const file = await files.openRead(this.target.path)
       if (file === null) throw new IntakeError('VERIFY_MISMATCH', `${this.target.path} vanished before it could be verified`)
@@ -98,7 +92,7 @@ export class RecordWriter {
           content: this.writer.contentFacts(),
         })
       } finally {
-        await file.close()
+        await file.close().catch(() => {})
       }
     }
     return { ...this.target, ...written }
@@ -106,8 +100,42 @@ export class RecordWriter {
 
   /** Gives the file up: closed and unlinked, with its staging folder. */
   async discard(): Promise<void> {
-    await this.file.close()
-    await this.options.files.remove(this.target.path)
-    if (this.target.tx !== null) await this.options.files.removeDirectory(dirname(this.target.path))
+    try {
+      await this.close()
+    } finally {
+      await discardOutput(this.options.files, this.target)
+    }
   }
+
+  private async close(): Promise<void> {
+    if (this.isClosed) return
+    // Even a close that fails gives the descriptor back (close(2), Linux).
+    this.isClosed = true
+    await this.file.close()
+  }
+}
+
+interface Target {
+  readonly path: string
+  /** null: the path is the caller's and has no staging folder. */
+  readonly tx: string | null
+}
+
+async function createOutput(files: Files, target: Target): Promise<OpenFile | 'exists'> {
+  if (target.tx === null) return files.create(target.path, { mode: 0o640 })
+  await files.makeDirectory(dirname(target.path))
+  try {
+    await files.remove(target.path)
+    // Read-only from birth: its inode becomes the version's, and a mode changed after the fsync could be lost in a power cut.
+    return await files.create(target.path, { mode: 0o440 })
+  } catch (error) {
+    await discardOutput(files, target).catch(() => {})
+    throw error
+  }
+}
+
+/** Unlinks the file of a record that is not to be staged after all, and its staging folder unless something else lies in it. */
+export async function discardOutput(files: Files, target: Target): Promise<void> {
+  await files.remove(target.path)
+  if (target.tx !== null) await files.removeDirectory(dirname(target.path))
 }

@@ -1,5 +1,6 @@
 import type { ReportError, ReportErrorType, ReportTask, ValidationReport } from '../documents/report.js'
 import type { ErrorCode } from '../errors.js'
+import { shortened } from './cell-text.js'
 
 /** Titles and descriptions of the error types of a Frictionless report, in our words. */
 const TYPES: Record<ReportErrorType, { title: string; description: string; tags: readonly string[] }> = {
@@ -80,7 +81,7 @@ export interface Finding {
 }
 
 function shown(text: string): string {
-  return text.length <= CELL_SHOWN_CHARACTERS ? text : `${text.slice(0, CELL_SHOWN_CHARACTERS)}…`
+  return shortened(text, CELL_SHOWN_CHARACTERS)
 }
 
 /** Collects what is wrong with one file: the first `limit` in full, all of them in exact totals. */
@@ -88,14 +89,16 @@ export class ReportBuilder {
   private readonly errors: ReportError[] = []
   private readonly counts = new Map<ErrorCode, number>()
   private total = 0
-  private firstFinding: Finding | null = null
+  private firstFinding: Pick<Finding, 'code' | 'message'> | null = null
+  /** Findings of one row share its cells. */
+  private lastCells: { given: readonly string[]; shown: readonly string[] } | null = null
 
   constructor(private readonly options: { place: string; limit: number }) {}
 
   add(finding: Finding): void {
     this.total += 1
     this.counts.set(finding.code, (this.counts.get(finding.code) ?? 0) + 1)
-    this.firstFinding ??= finding
+    this.firstFinding ??= { code: finding.code, message: finding.message }
     if (this.errors.length >= this.options.limit) return
     const kind = TYPES[finding.type]
     this.errors.push({
@@ -106,7 +109,7 @@ export class ReportBuilder {
       message: finding.message,
       tags: kind.tags,
       note: '',
-      cells: (finding.cells ?? []).map(shown),
+      cells: finding.cells === undefined ? [] : this.shownCells(finding.cells),
       line: finding.line ?? null,
       rowNumber: finding.rowNumber ?? null,
       cell: finding.cell === undefined || finding.cell === null ? null : shown(finding.cell),
@@ -120,8 +123,13 @@ export class ReportBuilder {
     return this.total
   }
 
-  get first(): Finding | null {
+  get first(): Pick<Finding, 'code' | 'message'> | null {
     return this.firstFinding
+  }
+
+  private shownCells(given: readonly string[]): readonly string[] {
+    if (this.lastCells?.given !== given) this.lastCells = { given, shown: given.map(shown) }
+    return this.lastCells.shown
   }
 
   /** Exact, by code. */

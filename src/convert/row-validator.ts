@@ -4,6 +4,7 @@ import { isRecordId } from '../core/record-id.js'
 import type { CsvRow } from '../csv/read-csv.js'
 import type { HeaderMatch } from '../tables/header.js'
 import type { Table } from '../tables/schema.js'
+import { quoted } from './cell-text.js'
 import type { Grouping } from './protocol.js'
 import type { Finding } from './report-builder.js'
 
@@ -39,11 +40,15 @@ export class RowValidator {
   private readonly columnOfCell: Int32Array
   private readonly width: number
   private readonly recordCell: number
+  /** A text that means "no value" in the record's own column names no record. */
+  private readonly recordMissingValues: ReadonlySet<string>
   private readonly recordOfText = new Map<string, number>()
   private readonly uniqueColumns: readonly number[]
   private readonly seenUnique: Array<Map<number, Set<string>>>
   private readonly seenKeys = new Map<number, Set<string>>()
   private recordOfRow = new Uint32Array(1024)
+  private characters = 0
+  private checked = 0
   private rows = 0
 
   constructor(
@@ -63,6 +68,8 @@ export class RowValidator {
     this.columnOfCell = header.columnOfCell
     this.width = labels.length
     this.recordCell = grouping.kind === 'column' ? labels.indexOf(grouping.column) : -1
+    const recordColumn = this.recordCell < 0 ? -1 : header.columnOfCell[this.recordCell]!
+    this.recordMissingValues = recordColumn < 0 ? new Set() : table.columns[recordColumn]!.missingValues
     if (grouping.kind === 'single') this.recordIds.push(grouping.recordId ?? '')
     this.uniqueColumns = table.columns.filter((c) => c.unique).map((c) => c.index)
     this.seenUnique = this.uniqueColumns.map(() => new Map())
@@ -73,15 +80,31 @@ export class RowValidator {
     return this.recordIds.length > this.options.recordsLimit
   }
 
+  /** Rows pushed since the last segment. */
   get segmentRows(): number {
     return this.rows
+  }
+
+  /** Rows checked since the last segment, blank ones left out. */
+  get segmentChecked(): number {
+    return this.checked
+  }
+
+  /** Characters of the rows checked since the last segment, delimiters counted: what the columns hold of them is bounded by it. */
+  get segmentCharacters(): number {
+    return this.characters
   }
 
   check(row: CsvRow): RowVerdict {
     const { cells } = row
     if (this.findings.length > 0) this.findings = []
     this.record = NO_RECORD
-    if (isBlank(cells)) return 'blank'
+    let characters = 0
+    for (let i = 0; i < cells.length; i++) characters += cells[i]!.length
+    // A row without content: an empty line, or delimiters alone as spreadsheets leave them at the end.
+    if (characters === 0) return 'blank'
+    this.characters += characters + cells.length
+    this.checked++
     if (cells.length !== this.width) {
       this.raggedRow(row)
       // A ragged row's cells may have moved: neither they nor the record they name can be trusted.
@@ -119,6 +142,8 @@ export class RowValidator {
       recordOfRow: this.recordOfRow.slice(0, this.rows),
     }
     this.rows = 0
+    this.checked = 0
+    this.characters = 0
     return segment
   }
 
@@ -167,14 +192,14 @@ export class RowValidator {
     let record = this.recordOfText.get(text)
     if (record === undefined) {
       const id = `${grouping.prefix}${text}${grouping.suffix}`
-      if (text === '' || !isRecordId(id)) {
+      const isMissing = text === '' || this.recordMissingValues.has(text)
+      if (isMissing || !isRecordId(id)) {
         this.findings.push({
           type: 'constraint-error',
           code: 'RECORD_ID_ILLEGAL',
-          message:
-            text === ''
-              ? `Line ${row.line}, column ${JSON.stringify(grouping.column)}: the cell that names the record is empty`
-              : `Line ${row.line}, column ${JSON.stringify(grouping.column)}: ${quoted(text)} does not give a legal record id`,
+          message: isMissing
+            ? `Line ${row.line}, column ${JSON.stringify(grouping.column)}: the cell that names the record is empty${text === '' ? '' : ` (${quoted(text)})`}`
+            : `Line ${row.line}, column ${JSON.stringify(grouping.column)}: ${quoted(text)} does not give a legal record id`,
           cells: row.cells,
           line: row.line,
           rowNumber: row.rowNumber,
@@ -253,12 +278,6 @@ export class RowValidator {
   }
 }
 
-/** A row without content: an empty line, or delimiters alone as spreadsheets leave them at the end. */
-function isBlank(cells: readonly string[]): boolean {
-  for (let i = 0; i < cells.length; i++) if (cells[i] !== '') return false
-  return true
-}
-
 function setOf(sets: Map<number, Set<string>>, record: number): Set<string> {
   let set = sets.get(record)
   if (set === undefined) {
@@ -270,9 +289,4 @@ function setOf(sets: Map<number, Set<string>>, record: number): Set<string> {
 
 function lengthPrefixed(text: string): string {
   return `${text.length}:${text}`
-}
-
-/** A cell for a message: JSON-quoted, so that control characters cannot drive a terminal, and cut. */
-export function quoted(cell: string): string {
-  return JSON.stringify(cell.length <= 60 ? cell : `${cell.slice(0, 60)}…`)
 }

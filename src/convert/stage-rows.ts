@@ -3,10 +3,10 @@ import { DEFAULT_DIALECT, type DialectDocument, intakeConfig } from '../document
 import { IntakeError } from '../errors.js'
 import type { Files } from '../runtime/files.js'
 import type { Table } from '../tables/schema.js'
-import { ROW_GROUP_ROWS } from './convert-source.js'
+import { quoted, shortened } from './cell-text.js'
 import { InProcessConverter } from './in-process.js'
 import { RecordWriter } from './record-writer.js'
-import { quoted } from './row-validator.js'
+import { ROW_GROUP_ROWS } from './row-groups.js'
 
 /** Row objects by column name, or a CSV file. */
 export type RowData =
@@ -24,11 +24,14 @@ export interface StagedFacts {
 }
 
 const ERRORS_SHOWN = 10
+/** Memory of the columns at which a row group is closed early. */
+const ROW_GROUP_MEMORY_BYTES = 256 * 1024 ** 2
 const DEFAULTS = intakeConfig.parse({})
 
 /**
  * Writes the rows of a library call to one synced, verified Parquet file at `path`, which must not exist. All or nothing: any invalid row
- * throws the code of the first error, with up to ten messages and the exact count in `data`.
+ * throws the code of the first error, with up to ten messages and the exact count in `data`. On any failure, also one of the iterable itself,
+ * nothing is left at `path`.
  *
  * A text in a row object is held to the same rules as a CSV cell; numbers, bigints, booleans, Dates, arrays and objects are taken by type.
  */
@@ -100,58 +103,88 @@ async function stageRows(
     verify: 'full',
   })
   let rows = 0
+  const closeRowGroup = async (): Promise<void> => {
+    const vectors = builders.map((b) => b.take())
+    // With a problem nothing will be kept; the rest is read only to report all of them.
+    if (problems.count === 0 && vectors[0]!.rows > 0) await writer.writeRowGroup(vectors)
+  }
   try {
     for await (const row of data) {
       rows++
-      if (row === null || typeof row !== 'object') {
-        problems.add('TYPE_ERROR', `Row ${rows} is not an object`)
-        continue
-      }
-      for (const name of Object.keys(row)) {
-        if (!known.has(name)) problems.add('UNKNOWN_COLUMN', `Row ${rows}: the table ${table.name} has no column ${JSON.stringify(name)}`)
-      }
-      const before = problems.count
-      for (let c = 0; c < builders.length; c++) {
-        const column = table.columns[c]!
-        const value = Object.hasOwn(row, column.name) ? row[column.name] : null
-        const code = builders[c]!.checkValue(value)
-        if (code === PROBLEM) {
-          const problem = builders[c]!.lastProblem!
-          problems.add(problem.code, `Row ${rows}, column ${JSON.stringify(column.name)}: ${problem.message}, got ${quoted(String(value))}`)
-        }
-        codes[c] = code
-      }
-      if (problems.count > before) continue
-      for (const { columns, keys, primary } of keyRules) {
-        if (columns.some((c) => codes[c] === MISSING)) {
-          if (primary) problems.add('PRIMARY_KEY_ERROR', `Row ${rows}: a part of the primary key is missing`)
-          continue
-        }
-        const key = columns
-          .map((c) => builders[c]!.keyText(codes[c]!))
-          .map((k) => `${k.length}:${k}`)
-          .join('')
-        if (keys.has(key)) {
-          const names = columns.map((c) => JSON.stringify(table.columns[c]!.name)).join(', ')
-          problems.add(primary ? 'PRIMARY_KEY_ERROR' : 'UNIQUE_ERROR', `Row ${rows}: the value of ${names} stands in an earlier row`)
-        }
-        keys.add(key)
-      }
-      for (let c = 0; c < builders.length; c++) builders[c]!.push(codes[c]!)
-      if (builders[0]!.rows >= ROW_GROUP_ROWS) await writer.writeRowGroup(builders.map((b) => b.take()))
+      takeRow(row)
+      if (builders[0]!.rows >= ROW_GROUP_ROWS || memoryOf(builders) >= ROW_GROUP_MEMORY_BYTES) await closeRowGroup()
     }
     problems.throwIfAny()
     if (rows === 0)
       throw new IntakeError('HEADER_ONLY', 'There are no rows: a version holds at least one', {
         hint: 'Pass the rows of the whole version.',
       })
-    if (builders[0]!.rows > 0) await writer.writeRowGroup(builders.map((b) => b.take()))
+    await closeRowGroup()
+    const { path, bytes, parquetSha256, contentSha256, rows: written } = await writer.finish()
+    return { path, rows: written, bytes, parquetSha256, contentSha256 }
   } catch (error) {
-    await writer.discard()
+    // What went wrong first is what the caller must see.
+    await writer.discard().catch(() => {})
     throw error
   }
-  const { path, bytes, parquetSha256, contentSha256, rows: written } = await writer.finish()
-  return { path, rows: written, bytes, parquetSha256, contentSha256 }
+
+  function takeRow(row: unknown): void {
+    if (!isRowObject(row)) {
+      problems.add('TYPE_ERROR', `Row ${rows} is not an object of values by column name`)
+      return
+    }
+    for (const name of Object.keys(row)) {
+      if (!known.has(name))
+        problems.add('UNKNOWN_COLUMN', `Row ${rows}: the table ${table.name} has no column ${JSON.stringify(shortened(name, 100))}`)
+    }
+    const before = problems.count
+    for (let c = 0; c < builders.length; c++) {
+      const column = table.columns[c]!
+      // Own properties only: a column may be called "constructor".
+      const value = Object.hasOwn(row, column.name) ? row[column.name] : null
+      const code = builders[c]!.checkValue(value)
+      if (code === PROBLEM) {
+        const problem = builders[c]!.lastProblem!
+        problems.add(problem.code, `Row ${rows}, column ${JSON.stringify(column.name)}: ${problem.message}${gotText(value)}`)
+      }
+      codes[c] = code
+    }
+    if (problems.count > before) return
+    for (const { columns, keys, primary } of keyRules) {
+      if (columns.some((c) => codes[c] === MISSING)) {
+        if (primary) problems.add('PRIMARY_KEY_ERROR', `Row ${rows}: a part of the primary key is missing`)
+        continue
+      }
+      const key = columns
+        .map((c) => builders[c]!.keyText(codes[c]!))
+        .map((k) => `${k.length}:${k}`)
+        .join('')
+      if (keys.has(key)) {
+        const names = columns.map((c) => JSON.stringify(table.columns[c]!.name)).join(', ')
+        problems.add(primary ? 'PRIMARY_KEY_ERROR' : 'UNIQUE_ERROR', `Row ${rows}: the value of ${names} stands in an earlier row`)
+      }
+      keys.add(key)
+    }
+    for (let c = 0; c < builders.length; c++) builders[c]!.push(codes[c]!)
+  }
+}
+
+/** Objects of any class, but no arrays, Maps, Dates and the like: their content is not in properties, and every cell would be missing. */
+function isRowObject(row: unknown): row is Readonly<Record<string, unknown>> {
+  return typeof row === 'object' && row !== null && Object.prototype.toString.call(row) === '[object Object]'
+}
+
+function memoryOf(builders: readonly ColumnBuilder[]): number {
+  let bytes = 0
+  for (const builder of builders) bytes += builder.sizeBytes
+  return bytes
+}
+
+/** What was met, where a text says it: for objects the problem names their kind, and their own texts may throw or be of any length. */
+function gotText(value: unknown): string {
+  if (value === null || value === undefined || (typeof value === 'object' && !(value instanceof Date)) || typeof value === 'function')
+    return ''
+  return `, got ${quoted(String(value))}`
 }
 
 class Problems {

@@ -18,6 +18,7 @@ import type { Files } from '../runtime/files.js'
 import { forEachLimited } from '../runtime/limit.js'
 import type { Logger } from '../runtime/logger.js'
 import type { RecordStore } from '../store/record-store.js'
+import type { ConversionSlots } from './conversion-slots.js'
 import type { SpaceGate } from './space-gate.js'
 
 export type JobStage = 'converting' | 'waiting' | 'committing' | 'filing'
@@ -45,6 +46,7 @@ export interface CoordinatorOptions {
   readonly store: RecordStore
   readonly stagingRoot: string
   readonly converter: Converter
+  readonly slots: ConversionSlots
   readonly claims: ClaimStore
   readonly filing: Filing
   readonly decisions: DecisionIntake
@@ -173,13 +175,7 @@ export class Coordinator {
         },
       }
     }
-    const request = this.requestOf(claim, order)
-    let result: ConvertResult
-    for (let tries = 1; ; tries++) {
-      result = await this.options.space.whenRoom(() => this.convertOnce(request))
-      if (result.status === 'done' || result.code !== 'WORKER_FAILED' || tries >= CONVERSION_TRIES) break
-      this.options.logger.warn({ event: 'drop.aborted', drop_id: claim.dropId, code: result.code }, `${result.message}; trying once more`)
-    }
+    const result = await this.convertWithRetry(claim, this.requestOf(claim, order))
     if (result.status === 'failed') {
       if (STOPS_EVERYTHING.has(result.code)) throw new IntakeError(result.code, result.message, { hint: result.hint })
       return { refusal: { code: result.code, message: result.message } }
@@ -189,6 +185,15 @@ export class Coordinator {
       `Read ${result.rows.in ?? '?'} rows in ${result.seconds.toFixed(2)} s`,
     )
     return { done: result }
+  }
+
+  private async convertWithRetry(claim: Claim, request: ConvertRequest): Promise<ConvertResult> {
+    for (let tries = 1; ; tries++) {
+      // The slot is taken again for each try: who waits for room on the disk converts nothing meanwhile.
+      const result = await this.options.space.whenRoom(() => this.options.slots.run(claim.bytes ?? 0, () => this.convertOnce(request)))
+      if (result.status === 'done' || result.code !== 'WORKER_FAILED' || tries >= CONVERSION_TRIES) return result
+      this.options.logger.warn({ event: 'drop.aborted', drop_id: claim.dropId, code: result.code }, `${result.message}; trying once more`)
+    }
   }
 
   private async convertOnce(request: ConvertRequest): Promise<ConvertResult> {
@@ -266,7 +271,18 @@ export class Coordinator {
       }
     } catch (error) {
       if (!(error instanceof IntakeError) || !FAULTS_OF_RECORD.has(error.code)) throw error
+      await this.discard(staged.tx)
       return { ...base, outcome: 'quarantined', version: null, key: null, parquet_sha256: null, code: error.code, message: error.message }
+    }
+  }
+
+  /** The store refused it, so nobody else would ever take it away: recovery looks at staging/ only when a store is opened. */
+  private async discard(tx: string): Promise<void> {
+    try {
+      await this.options.store.discardStaging(tx)
+    } catch (error) {
+      // A plan of an earlier attempt at a record that is damaged: kept for whoever mends it.
+      if (!isIntakeError(error, 'STORE_INVALID')) throw error
     }
   }
 
@@ -275,12 +291,33 @@ export class Coordinator {
     const outcome = dropOutcome(records, done.rows.invalid ?? 0)
     const fault = done.problem ?? firstFault(records)
     const mending = !done.valid || outcome === 'quarantined' || outcome === 'partial'
+    // Where the whole drop is held back, its original is in quarantine and says all that mended.csv could.
+    if (outcome === 'partial' && committed.some((r) => r.outcome === 'quarantined')) await this.writeMended(claim, records)
     const receipt = this.dropReceipt(claim, done, records, outcome, fault)
     await this.file(claim, receipt, {
       original: outcome === 'quarantined' ? 'quarantine' : 'archive',
       report: mending ? done : null,
       fault,
     })
+  }
+
+  /** The conversion could not know which records the store would refuse: their rows are written for mending in a second run over the source. */
+  private async writeMended(claim: Claim, records: readonly RecordResult[]): Promise<void> {
+    const order = claim.document.order
+    assert(order !== null, 'a drop has its order')
+    const affected = records.filter((r) => r.outcome === 'quarantined' || r.invalid > 0).map((r) => r.record_id)
+    const result = await this.convertWithRetry(claim, {
+      ...this.requestOf(claim, order),
+      output: { kind: 'none' },
+      mendedRecords: affected,
+    })
+    // The archive has the original with every row, so the receipt is not worth holding back for this.
+    if (result.status === 'failed') {
+      this.options.logger.warn(
+        { event: 'record.quarantined', drop_id: claim.dropId, code: result.code },
+        'The rows of the records held back could not be written to mended.csv; the archived original has them',
+      )
+    }
   }
 
   private async finishQuarantined(claim: Claim, converted: { done: ConvertDone } | { refusal: Refusal } | null): Promise<void> {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { isRequestName, parseRequest, type Request } from '../documents/request.js'
-import { IntakeError } from '../errors.js'
+import { IntakeError, isIntakeError, systemCodeOf } from '../errors.js'
 import type { Files } from '../runtime/files.js'
 import type { Logger } from '../runtime/logger.js'
 
@@ -9,18 +9,26 @@ const REQUEST_MAX_BYTES = 65_536
 
 /**
  * Carries out the files in state/requests/. A request is removed only after what it asked for is durable, so a crash in between repeats
- * it; one that cannot be understood or done is renamed to `.refused`, kept, and logged.
+ * it. One that cannot be understood or done is renamed to `.refused`, kept, and logged; where only the machine stands in the way (disk
+ * full, rights), it stays and is tried again with each look, and said once.
  */
 export class Requests {
   private timer: NodeJS.Timeout | null = null
   private running: Promise<void> | null = null
+  /** What was logged about requests that are tried again, so that a look every half second does not fill the log. */
+  private readonly said = new Map<string, Set<string>>()
+  /** Carried out, and not removed yet: once is enough. */
+  private readonly done = new Set<string>()
 
   constructor(
     private readonly options: {
       files: Files
       folder: string
       logger: Logger
+      /** Throws what stands in the way; a request that asks for something impossible is refused by an IntakeError. */
       handle: (request: Request) => Promise<void>
+      /** A failed fsync, or a defect: nothing may be acknowledged any more. */
+      onFatal: (error: unknown) => void
       intervalMs?: number
     },
   ) {}
@@ -36,7 +44,7 @@ export class Requests {
     await this.running
   }
 
-  /** Carries out what is there now. */
+  /** Carries out what is there now. Never rejects. */
   poll(): Promise<void> {
     this.running ??= this.scan().finally(() => {
       this.running = null
@@ -46,31 +54,58 @@ export class Requests {
 
   private async scan(): Promise<void> {
     const { files, folder } = this.options
-    const entries = (await files.list(folder)) ?? []
-    const names = entries.filter((e) => e.kind === 'file').map((e) => e.name.toString('latin1'))
-    for (const name of names.filter(isRequestName).sort()) await this.one(join(folder, name))
+    try {
+      const entries = (await files.list(folder)) ?? []
+      const names = entries.filter((e) => e.kind === 'file').map((e) => e.name.toString('latin1'))
+      const paths = names
+        .filter(isRequestName)
+        .sort()
+        .map((name) => join(folder, name))
+      for (const path of this.said.keys()) if (path !== folder && !paths.includes(path)) this.said.delete(path)
+      for (const path of this.done) if (!paths.includes(path)) this.done.delete(path)
+      for (const path of paths) await this.one(path)
+    } catch (error) {
+      this.notYet(folder, error)
+    }
   }
 
   private async one(path: string): Promise<void> {
-    const { files, logger, handle } = this.options
+    const { files, handle } = this.options
     try {
-      const stat = await files.stat(path)
-      const bytes = stat === null || stat.sizeBytes > REQUEST_MAX_BYTES ? null : await files.read(path)
-      const request = bytes === null ? null : parseRequest(bytes)
-      if (request === null) throw new IntakeError('USAGE', 'it is not a request')
-      await handle(request)
+      if (!this.done.has(path)) {
+        const stat = await files.stat(path)
+        const bytes = stat === null || stat.sizeBytes > REQUEST_MAX_BYTES ? null : await files.read(path)
+        // Taken back before anything was done about it.
+        if (bytes === null && (stat === null || stat.sizeBytes <= REQUEST_MAX_BYTES)) return
+        const request = bytes === null ? null : parseRequest(bytes)
+        if (request === null) throw new IntakeError('USAGE', 'it is not a request')
+        await handle(request)
+        this.done.add(path)
+      }
       await files.remove(path)
     } catch (error) {
-      // DISK_FULL and the like pass: the request stays and is tried again with the next look.
-      if (!(error instanceof IntakeError) || !['USAGE', 'DROP_NOT_FOUND'].includes(error.code)) {
-        logger.warn(
-          { event: 'request.refused', path, error: (error as Error).message },
-          `A request could not be carried out yet: ${(error as Error).message}`,
-        )
-        return
-      }
-      logger.warn({ event: 'request.refused', path, code: error.code }, `A request was refused: ${error.message}`)
-      await files.rename(path, `${path}.refused`).catch(() => {})
+      if (!(error instanceof IntakeError) || isIntakeError(error, 'FSYNC_FAILED', 'DISK_FULL', 'IO_FAILED', 'ABORTED'))
+        this.notYet(path, error)
+      else await this.refuse(path, error)
     }
+  }
+
+  private async refuse(path: string, error: IntakeError): Promise<void> {
+    this.sayOnce(path, { code: error.code }, `A request was refused: ${error.message}`)
+    await this.options.files.rename(path, `${path}.refused`).catch((failure: unknown) => this.notYet(path, failure))
+  }
+
+  private notYet(path: string, error: unknown): void {
+    const stopsEverything = isIntakeError(error, 'FSYNC_FAILED') || (!(error instanceof IntakeError) && systemCodeOf(error) === null)
+    if (stopsEverything) this.options.onFatal(error)
+    const message = error instanceof Error ? error.message : String(error)
+    this.sayOnce(path, { error: message }, `A request could not be carried out yet: ${message}`)
+  }
+
+  private sayOnce(path: string, fields: { code?: string; error?: string }, sentence: string): void {
+    const said = this.said.get(path) ?? new Set()
+    if (said.has(sentence)) return
+    this.said.set(path, said.add(sentence))
+    this.options.logger.warn({ event: 'request.refused', path, ...fields }, sentence)
   }
 }

@@ -11,7 +11,7 @@ const INTERVAL_MS = 1000
 export class StatusFile {
   private timer: NodeJS.Timeout | null = null
   private last = ''
-  private writing: Promise<void> = Promise.resolve()
+  private writing: Promise<void> | null = null
 
   constructor(private readonly options: { files: Files; path: string; clock: Clock; snapshot: () => object; intervalMs?: number }) {}
 
@@ -25,20 +25,26 @@ export class StatusFile {
   async stop(): Promise<void> {
     if (this.timer !== null) clearInterval(this.timer)
     this.timer = null
+    await this.writing
     this.refresh()
     await this.writing
   }
 
   private refresh(): void {
-    const text = JSON.stringify(this.options.snapshot(), null, 2)
+    // A disk slower than the interval: the next look sees what changed meanwhile, and nothing queues up.
+    if (this.writing !== null) return
+    const snapshot = this.options.snapshot()
+    const text = JSON.stringify(snapshot)
     if (text === this.last) return
     this.last = text
-    const document = `{\n  "format": 1,\n  "written_at": "${isoTime(this.options.clock.nowMs())}",${text.slice(1)}\n`
-    this.writing = this.writing
-      .then(() => replaceFile(this.options.files, this.options.path, Buffer.from(document), { sync: false }))
+    const document = JSON.stringify({ format: 1, written_at: isoTime(this.options.clock.nowMs()), ...snapshot }, null, 2)
+    this.writing = replaceFile(this.options.files, this.options.path, Buffer.from(`${document}\n`), { sync: false })
       .catch(() => {
-        // Try again with the next change, even to the same text.
+        // Try again with the next look, even with the same text.
         this.last = ''
+      })
+      .finally(() => {
+        this.writing = null
       })
   }
 }

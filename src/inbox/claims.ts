@@ -269,8 +269,10 @@ export class ClaimStore {
   /** Runs the steps of a claim; whatever keeps it from being one, the files get their names back. */
   private async guarded(document: DropDocument, steps: () => Promise<Taken>): Promise<ClaimOutcome> {
     let taken: Taken
+    let claim: Claim | null = null
     try {
       taken = await steps()
+      if (taken.kind === 'taken') claim = await this.toClaim(document, taken, false)
     } catch (error) {
       // After a failed fsync nothing may be tried on the same files: recovery undoes this claim at the next start.
       if (isIntakeError(error, 'FSYNC_FAILED')) throw error
@@ -282,11 +284,10 @@ export class ClaimStore {
       await this.giveUp(document, 'undo').catch(() => {})
       throw error
     }
-    if (taken.kind !== 'taken') {
+    if (claim === null) {
       await this.giveUp(document, 'undo')
       return { kind: taken.kind === 'gone' ? 'vanished' : 'changed' }
     }
-    const claim = await this.toClaim(document, taken, false)
     this.announce(claim)
     return { kind: 'claimed', claim }
   }
@@ -326,7 +327,6 @@ export class ClaimStore {
     }
     const copied = await this.copy(path, file, join(folder, SOURCE_NAME))
     if (copied.kind !== 'copied') return copied
-    await this.noteCopy(folder, copied.sha256, copied.bytes)
     return { kind: 'taken', sha256: copied.sha256, bytes: copied.bytes }
   }
 
@@ -568,7 +568,7 @@ export class ClaimStore {
         if (sidecar.kind !== 'done') sidecars.set(sidecar.kind, await this.head(sidecarCopy({ folder }, sidecar.kind)))
       }
     }
-    return {
+    const claim: Claim = {
       dropId: document.drop_id,
       folder,
       document,
@@ -579,6 +579,9 @@ export class ClaimStore {
       originalPath: this.takenPath(document, document.file),
       recovered,
     }
+    // The last thing a claim makes: from here on it is never undone.
+    if (claim.sha256 !== null && claim.bytes !== null) await this.noteCopy(folder, claim.sha256, claim.bytes)
+    return claim
   }
 
   private async head(path: string): Promise<Uint8Array> {

@@ -9,7 +9,7 @@ import type { Candidate, ClaimOutcome, ClaimStore } from './claims.js'
 import type { EmitInboxEvent, WaitingEntry } from './events.js'
 import type { StoredOriginal } from './filing.js'
 import { keyOf, pathOfKey } from './inbox-path.js'
-import { type AreaRule, Scanner } from './scanner.js'
+import { type AreaRule, Scanner, type ScanSummary } from './scanner.js'
 import { recordRuleFor, type Source } from './sources.js'
 import type { Timers } from './timers.js'
 import type { FolderWatch, WatchFolders } from './watcher.js'
@@ -29,6 +29,12 @@ const HINT_MS = 20
 /** A scan that hints ask for begins this many times its own length after the last one, so that scanning takes a fifth of one core at most. */
 const HINT_PACE = 4
 const POLL_MIN_MS = 250
+/**
+ * chokidar reads a whole folder again, with one stat for each file, whenever something moves in it. With more files than this in the inbox
+ * that costs more than the scans it saves: 2,000 drops took three times as long. Then we look every second instead.
+ */
+const WATCHED_FILES_LIMIT = 256
+const CROWDED_LOOK_MS = 1000
 const WAITING_LIMIT = 1000
 const ONCE_MAX_MS = 60_000
 
@@ -87,6 +93,8 @@ export class Inbox {
   private missing = false
 
   private queue: Queued[] = []
+  /** What is before it in the queue was taken. */
+  private head = 0
   /** Keys in the queue or being claimed. */
   private readonly busy = new Set<string>()
   private readonly held = new Map<string, Held>()
@@ -159,7 +167,7 @@ export class Inbox {
   hint(): void {
     if (this.stopped || !this.started) return
     // While work waits in the queue a look would find work for later only.
-    if (this.scanning !== null || this.queue.length > 0) {
+    if (this.scanning !== null || this.queued > 0) {
       this.hinted = true
       return
     }
@@ -198,13 +206,13 @@ export class Inbox {
       this.scanning === null &&
       this.claiming.size === 0 &&
       this.inFlight === 0 &&
-      (this.queue.length === 0 || this.stopped || this.paused !== null)
+      (this.queued === 0 || this.stopped || this.paused !== null)
     )
   }
 
   /** Drops in the queue and handed on. */
   get load(): { readonly queued: number; readonly inFlight: number } {
-    return { queued: this.queue.length, inFlight: this.inFlight }
+    return { queued: this.queued, inFlight: this.inFlight }
   }
 
   /**
@@ -277,6 +285,10 @@ export class Inbox {
     throw new IntakeError('CONFIG_INVALID', `More than one source matches ${encodePath(path)}: ${found.names.join(', ')}`)
   }
 
+  private get queued(): number {
+    return this.queue.length - this.head
+  }
+
   // Looking
 
   private scheduleIn(ms: number): void {
@@ -301,7 +313,7 @@ export class Inbox {
       .catch((error: unknown) => this.fail(error))
       .finally(() => {
         this.scanning = null
-        if (this.hinted && this.queue.length === 0) {
+        if (this.hinted && this.queued === 0) {
           this.hinted = false
           this.hint()
         }
@@ -310,7 +322,6 @@ export class Inbox {
 
   private async scan(): Promise<void> {
     const beganMs = this.clock.monotonicMs()
-    await this.arm()
     this.hinted = false
     this.gate.beginScan(beganMs)
     const settled: Queued[] = []
@@ -405,28 +416,30 @@ export class Inbox {
     })
     this.pump()
     this.checkOnce()
-    const lookMs = this.settings.polling
-      ? Math.min(this.settings.rescanMs, Math.max(POLL_MIN_MS, this.settings.settleMs))
-      : this.settings.rescanMs
+    await this.arm(summary)
+    const lookMs = this.lookMs(summary.files, endedMs - beganMs)
     this.scheduleIn(Math.max(0, Math.min(lookMs, nextDueMs === null ? lookMs : nextDueMs - this.clock.monotonicMs())))
   }
 
-  /** A root that was removed and made again has no watch any more, whatever the watch believes. */
-  private async arm(): Promise<void> {
-    if (this.settings.polling) return
-    const identity = await this.scanner.identity()
+  /** How long after a scan the next one comes if nothing asks for it. */
+  private lookMs(files: number, tookMs: number): number {
+    const { polling, rescanMs, settleMs } = this.settings
+    if (polling) return Math.min(rescanMs, Math.max(POLL_MIN_MS, settleMs))
+    return files > WATCHED_FILES_LIMIT ? Math.min(rescanMs, Math.max(CROWDED_LOOK_MS, HINT_PACE * tookMs)) : rescanMs
+  }
+
+  /**
+   * Keeps a watch on the root that is there now: one that was removed and made again has no watch any more, whatever the watch believes.
+   * A new watch hints once it is up, so what came between this scan and then is found.
+   */
+  private async arm(summary: ScanSummary): Promise<void> {
     const { watching } = this
-    if (
-      watching !== null &&
-      identity !== null &&
-      identity.inode === watching.inode &&
-      identity.device === watching.device &&
-      !this.watchFailed
-    )
-      return
+    const { root } = summary
+    const wanted = !this.settings.polling && !this.stopped && root !== null && summary.files <= WATCHED_FILES_LIMIT
+    if (wanted && watching !== null && root.inode === watching.inode && root.device === watching.device && !this.watchFailed) return
     this.watching = null
     await watching?.watch.close()
-    if (identity === null || this.stopped) return
+    if (!wanted || this.stopped) return
     this.watchFailed = false
     const watch = this.watch(this.root, {
       hint: () => this.hint(),
@@ -437,7 +450,7 @@ export class Inbox {
         this.emit({ event: 'inbox.watch_failed', area: this.kind, message })
       },
     })
-    this.watching = { watch, ...identity }
+    this.watching = { watch, ...root }
   }
 
   private noteRoot(there: boolean): void {
@@ -453,19 +466,22 @@ export class Inbox {
     const wanted = settled.filter((q) => !this.busy.has(q.key) && (this.once === null || (pending!.has(q.key) && !this.once.late)))
     wanted.sort((a, b) => (a.mtimeNs < b.mtimeNs ? -1 : a.mtimeNs > b.mtimeNs ? 1 : a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
     for (const item of wanted) this.busy.add(item.key)
-    this.queue = this.queue.length === 0 ? wanted : this.queue.concat(wanted)
+    this.queue = this.queued === 0 ? wanted : this.queue.slice(this.head).concat(wanted)
+    this.head = 0
   }
 
   private pump(): void {
-    let taken = 0
-    while (!this.stopped && this.paused === null && taken < this.queue.length && this.inFlight < this.settings.dropsInFlight) {
-      const item = this.queue[taken++]!
+    while (!this.stopped && this.paused === null && this.head < this.queue.length && this.inFlight < this.settings.dropsInFlight) {
+      const item = this.queue[this.head++]!
       this.inFlight++
       const running: Promise<void> = this.process(item).finally(() => this.claiming.delete(running))
       this.claiming.add(running)
     }
-    if (taken > 0) this.queue = this.queue.slice(taken)
-    if (this.queue.length === 0 && this.hinted && this.scanning === null) {
+    if (this.head === this.queue.length) {
+      this.queue = []
+      this.head = 0
+    }
+    if (this.queued === 0 && this.hinted && this.scanning === null) {
       this.hinted = false
       this.hint()
     }

@@ -3,7 +3,7 @@ import type { DropId } from '../core/drop-id.js'
 import type { SidecarKind } from '../documents/drop.js'
 import type { ErrorCode } from '../errors.js'
 import { systemCodeOf } from '../errors.js'
-import type { FileKind, FilePath, FileStat, Files } from '../runtime/files.js'
+import type { DirectoryEntry, FileKind, FilePath, FileStat, Files } from '../runtime/files.js'
 import { claimOfHiddenName, joinBytes, keyOf } from './inbox-path.js'
 import { SIDECAR_SUFFIX, type SourceSet } from './sources.js'
 
@@ -74,17 +74,17 @@ export class Scanner {
       const entries = await this.list(folder, visitor)
       if (entries === null) continue
       folders++
-      const files_ = new Map<string, FileKind>()
-      const looks: (() => Promise<void>)[] = []
+      const siblings = this.rule.kind === 'drop' && this.rule.sources.anySidecars ? new Map<string, FileKind>() : null
+      const toLookAt: DirectoryEntry[] = []
       for (const entry of entries) {
-        const path = joinBytes(folder, entry.name)
         const claim = claimOfHiddenName(entry.name)
         if (claim !== null && entry.kind !== 'directory') {
-          visitor.claimed({ path, dropId: claim })
+          visitor.claimed({ path: joinBytes(folder, entry.name), dropId: claim })
           continue
         }
         if (this.isIgnored(entry.name.toString('utf8'))) continue
         if (entry.kind === 'directory') {
+          const path = joinBytes(folder, entry.name)
           if (this.isNamedAsDrop(path)) {
             visitor.waiting({
               path,
@@ -96,12 +96,12 @@ export class Scanner {
           continue
         }
         files++
-        files_.set(keyOf(entry.name), entry.kind)
-        looks.push(() => this.look(path, entry.kind, files_, entry.name, visitor))
+        siblings?.set(keyOf(entry.name), entry.kind)
+        toLookAt.push(entry)
       }
-      for (let i = 0; i < looks.length; i += STATS_AT_ONCE) {
+      for (let i = 0; i < toLookAt.length; i += STATS_AT_ONCE) {
         options.signal?.throwIfAborted()
-        await Promise.all(looks.slice(i, i + STATS_AT_ONCE).map((look) => look()))
+        await Promise.all(toLookAt.slice(i, i + STATS_AT_ONCE).map((entry) => this.look(folder, entry, siblings, visitor)))
       }
     }
     return { root, files, folders }
@@ -119,7 +119,7 @@ export class Scanner {
     }
   }
 
-  private async list(folder: Buffer, visitor: ScanVisitor): Promise<{ name: Buffer; kind: FileKind }[] | null> {
+  private async list(folder: Buffer, visitor: ScanVisitor): Promise<DirectoryEntry[] | null> {
     try {
       return await this.files.list(folder.length === 0 ? this.root : joinBytes(this.root, folder))
     } catch (error) {
@@ -136,12 +136,12 @@ export class Scanner {
   }
 
   private async look(
-    path: Buffer,
-    kind: FileKind,
-    siblings: ReadonlyMap<string, FileKind>,
-    name: Buffer,
+    folder: Buffer,
+    { name, kind }: DirectoryEntry,
+    siblings: ReadonlyMap<string, FileKind> | null,
     visitor: ScanVisitor,
   ): Promise<void> {
+    const path = joinBytes(folder, name)
     if (this.rule.kind === 'decision') {
       if (!isDecisionName(path)) {
         visitor.waiting({ path, code: 'NO_SOURCE', message: 'Decisions are files named *.decision.json' })
@@ -152,7 +152,7 @@ export class Scanner {
       return
     }
     const { sources } = this.rule
-    if (sources.anySidecars) {
+    if (siblings !== null) {
       const sidecar = sources.sidecarBase(path)
       if (sidecar !== null) {
         // It is looked at with its drop; alone it says that the drop is missing.
@@ -180,7 +180,7 @@ export class Scanner {
     if (kind === 'file') {
       for (const wanted of found.source.sidecars) {
         const suffix = SIDECAR_SUFFIX[wanted]
-        const beside = siblings.get(keyOf(name) + suffix) === 'file' ? Buffer.concat([path, Buffer.from(suffix)]) : null
+        const beside = siblings?.get(keyOf(name) + suffix) === 'file' ? Buffer.concat([path, Buffer.from(suffix)]) : null
         const besideStat = beside === null ? null : await this.stat(beside, visitor)
         if (beside === null || besideStat === null || besideStat.kind !== 'file') missing.push(wanted)
         else sidecars.push({ kind: wanted, path: beside, stat: besideStat })

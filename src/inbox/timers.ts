@@ -6,7 +6,8 @@ export interface Timers {
 
 export const systemTimers: Timers = {
   after(ms, run) {
-    const timer = setTimeout(run, ms)
+    // Node's timers may fire up to a millisecond early by the monotonic clock.
+    const timer = setTimeout(run, Math.ceil(ms) + 1)
     return () => clearTimeout(timer)
   },
 }

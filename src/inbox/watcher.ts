@@ -5,7 +5,7 @@ export interface FolderWatch {
   close(): Promise<void>
 }
 
-/** Starts watching `root`, which exists. `hint` may be called at any time until `close` has returned; `failed` says that hints may be missing from now on. */
+/** Starts watching `root`, which exists. `hint` is called once the watch is up, and then at any time until `close` is called; `failed` says that hints may be missing from now on. */
 export type WatchFolders = (root: string, on: { hint(): void; failed(message: string): void }) => FolderWatch
 
 /**
@@ -26,6 +26,10 @@ export const watchFolders: WatchFolders = (root, on) => {
     if (!closed) on.hint()
   })
   watcher.on('all', () => {
+    if (!closed) on.hint()
+  })
+  // Hints begin to flow now: what came before is found by the scan that this one brings.
+  watcher.on('ready', () => {
     if (!closed) on.hint()
   })
   watcher.on('error', (error) => {

@@ -96,39 +96,48 @@ export class ParquetFileWriter {
 
   /** Appends one row group: one vector per column, all of the same rows. No rows: nothing is written. */
   async writeRowGroup(vectors: readonly ColumnVector[]): Promise<void> {
-    await this.exclusively(async () => {
-      const { columns, compression } = this.options
-      assert(vectors.length === columns.length, 'one vector per column')
-      const rows = vectors[0]!.rows
-      // The hasher checks each vector before anything of this row group is written.
-      this.contentHasher.append(vectors)
-      if (rows === 0) return
-      const { types } = this.parquetjs
-      const start = this.offset()
-      const chunks: InstanceType<ParquetTypes['ColumnChunk']>[] = []
-      let compressedBytes = 0
-      let uncompressedBytes = 0
-      for (const [i, vector] of vectors.entries()) {
-        const chunk = encodeColumn(vector, { compression })
-        chunks.push(this.columnChunk(columns[i]!, chunk))
-        for (const part of chunk.parts) this.envelope.writeSection(asBuffer(part))
-        compressedBytes += chunk.compressedBytes
-        uncompressedBytes += chunk.uncompressedBytes
-        // Column by column, so that no more than one encoded column is held.
-        await this.flush()
-      }
-      const rowGroup = new types.RowGroup({
-        columns: chunks,
-        total_byte_size: this.int64(uncompressedBytes),
-        num_rows: this.int64(rows),
-        file_offset: this.int64(start),
-        total_compressed_size: this.int64(compressedBytes),
-      })
-      // A 16-bit field: beyond it the ordinal is left out, which is allowed.
-      if (this.rowGroups.length <= 0x7fff) rowGroup.ordinal = this.rowGroups.length
-      this.rowGroups.push(rowGroup)
-      this.rows += rows
+    const { compression } = this.options
+    await this.exclusively(() => this.putRowGroup(vectors, (i) => encodeColumn(vectors[i]!, { compression })))
+  }
+
+  /** Appends a row group that another thread has encoded: `chunks` are what `encodeColumn` made of `vectors`, which are still hashed here. */
+  async writeEncodedRowGroup(vectors: readonly ColumnVector[], chunks: readonly EncodedColumnChunk[]): Promise<void> {
+    assert(chunks.length === vectors.length, 'one encoded column per vector')
+    await this.exclusively(() => this.putRowGroup(vectors, (i) => chunks[i]!))
+  }
+
+  private async putRowGroup(vectors: readonly ColumnVector[], encoded: (column: number) => EncodedColumnChunk): Promise<void> {
+    const { columns } = this.options
+    assert(vectors.length === columns.length, 'one vector per column')
+    const rows = vectors[0]!.rows
+    // The hasher checks each vector before anything of this row group is written.
+    this.contentHasher.append(vectors)
+    if (rows === 0) return
+    const { types } = this.parquetjs
+    const start = this.offset()
+    const chunks: InstanceType<ParquetTypes['ColumnChunk']>[] = []
+    let compressedBytes = 0
+    let uncompressedBytes = 0
+    for (const [i, column] of columns.entries()) {
+      const chunk = encoded(i)
+      chunks.push(this.columnChunk(column, chunk))
+      for (const part of chunk.parts) this.envelope.writeSection(asBuffer(part))
+      compressedBytes += chunk.compressedBytes
+      uncompressedBytes += chunk.uncompressedBytes
+      // Column by column, so that no more than one encoded column is held.
+      await this.flush()
+    }
+    const rowGroup = new types.RowGroup({
+      columns: chunks,
+      total_byte_size: this.int64(uncompressedBytes),
+      num_rows: this.int64(rows),
+      file_offset: this.int64(start),
+      total_compressed_size: this.int64(compressedBytes),
     })
+    // A 16-bit field: beyond it the ordinal is left out, which is allowed.
+    if (this.rowGroups.length <= 0x7fff) rowGroup.ordinal = this.rowGroups.length
+    this.rowGroups.push(rowGroup)
+    this.rows += rows
   }
 
   /** Writes the footer. The bytes are handed to the operating system and not synced. */

@@ -52,7 +52,15 @@ export interface ColumnChunkFacts {
   readonly nullCount: number | null
   readonly encodings: readonly string[]
   readonly compression: string
+  /** Where the pages begin in the file, and how many bytes they take there, with their headers. */
+  readonly startByte: number
   readonly compressedBytes: number
+  /** The same before compression; headers are not compressed. */
+  readonly uncompressedBytes: number
+  /** Bytes before the first data page: the dictionary page, or 0. */
+  readonly dictionaryPageBytes: number
+  /** Whether the schema lets rows be missing, so that pages have definition levels. */
+  readonly optional: boolean
 }
 
 export interface RowGroupFacts {
@@ -71,6 +79,8 @@ export interface ParquetFile {
   readonly createdBy: string | null
   readonly rowGroups: readonly RowGroupFacts[]
   readColumn(rowGroup: number, column: number): Promise<PlainVector>
+  /** The pages of a column that have a row of `[from, to)` of the row group, and the row that the first of them begins with. */
+  readPages(rowGroup: number, column: number, from: number, to: number): Promise<{ firstRow: number; vector: PlainVector }>
   /** The named columns in the order given, or all. A name the file does not have throws UNKNOWN_COLUMN. */
   readRowGroup(rowGroup: number, columnNames?: readonly string[]): Promise<PlainVector[]>
   close(): Promise<void>
@@ -196,7 +206,11 @@ class HyparquetFile implements ParquetFile {
       nullCount: statistics?.field_3 === undefined ? null : safeNumber(statistics.field_3),
       encodings: metadata.encodings,
       compression: metadata.codec,
+      startByte: start,
       compressedBytes: end - start,
+      uncompressedBytes: safeNumber(metadata.total_uncompressed_size),
+      dictionaryPageBytes: safeNumber(metadata.data_page_offset) - start,
+      optional: this.metadata.schema[c + 1]!.repetition_type !== 'REQUIRED',
     }
   }
 
@@ -208,17 +222,33 @@ class HyparquetFile implements ParquetFile {
   }
 
   async readColumn(rowGroup: number, column: number): Promise<PlainVector> {
+    return (await this.readPages(rowGroup, column, 0, this.rowGroups[rowGroup]!.rows)).vector
+  }
+
+  async readPages(rowGroup: number, column: number, from: number, to: number): Promise<{ firstRow: number; vector: PlainVector }> {
     const metadata = this.metadata.row_groups[rowGroup]!.columns[column]!.meta_data!
     const [start, end] = chunkRange(metadata)
     const bytes = await this.source.read(start, end)
-    return damaged(`row group ${rowGroup}, column ${column + 1}`, () => {
-      const pages = this.decodePages(bytes, this.rowGroups[rowGroup]!.rows, column, metadata)
-      return assemble(this.columns[column]!, this.rowGroups[rowGroup]!.rows, pages)
+    return damaged(`row group ${rowGroup}, column ${JSON.stringify(this.columns[column]!.name)}`, () => {
+      const { rows } = this.rowGroups[rowGroup]!
+      const { firstRow, pages } = this.decodePages(bytes, rows, column, metadata, from, to)
+      const covered = pages.reduce((n, page) => n + page.rows, 0)
+      return { firstRow, vector: assemble(this.columns[column]!, covered, pages) }
     })
   }
 
-  /** Pages of one chunk, decoded by hyparquet; what the headers say is checked before it is believed. */
-  private decodePages(bytes: Uint8Array, rows: number, column: number, metadata: ChunkMetadata): DecodedPage[] {
+  /**
+   * Pages of one chunk that have a row of `[from, to)`, decoded by hyparquet; what the headers say is checked before it is believed. Pages
+   * before are passed over.
+   */
+  private decodePages(
+    bytes: Uint8Array,
+    rows: number,
+    column: number,
+    metadata: ChunkMetadata,
+    from: number,
+    to: number,
+  ): { firstRow: number; pages: DecodedPage[] } {
     const { hyparquet } = this
     const { physical } = this.columns[column]!
     const leaf = this.metadata.schema[column + 1]!
@@ -243,7 +273,8 @@ class HyparquetFile implements ParquetFile {
     const pages: DecodedPage[] = []
     let dictionary: DecodedArray | null = null
     let seen = 0
-    while (seen < rows) {
+    let firstRow = 0
+    while (seen < to) {
       const header = hyparquet.parquetHeader(reader)
       const size = header.compressed_page_size
       check(size >= 0 && reader.offset + size <= bytes.length, 'a page is longer than its column')
@@ -269,6 +300,11 @@ class HyparquetFile implements ParquetFile {
       if (header.type === 'DATA_PAGE')
         check(header.data_page_header!.definition_level_encoding === 'RLE', 'definition levels in another encoding than RLE')
       check(facts.num_values >= 0 && facts.num_values <= rows - seen, 'a page has more values than its column')
+      if (seen + facts.num_values <= from) {
+        seen += facts.num_values
+        firstRow = seen
+        continue
+      }
       const decoded =
         header.type === 'DATA_PAGE'
           ? hyparquet.readDataPage(
@@ -287,7 +323,7 @@ class HyparquetFile implements ParquetFile {
       })
       seen += facts.num_values
     }
-    return pages
+    return { firstRow, pages }
   }
 
   async close(): Promise<void> {

@@ -1,9 +1,11 @@
-import type { ColumnType, PlainVector } from '../columns/vector.js'
+import type { ColumnType } from '../columns/vector.js'
 import { canonicalJson } from '../core/canonical-json.js'
-import { IntakeError, isIntakeError } from '../errors.js'
-import { CONTENT_BLOCK_ROWS, type ContentFacts, ContentHasher, columnDescription } from './content-hash.js'
-import { type ByteSource, type ColumnChunkFacts, openParquet, type ParquetFile } from './read-file.js'
-import { comparePhysical, physicalValueAt } from './value-order.js'
+import { isIntakeError } from '../errors.js'
+import { CONTENT_BLOCK_ROWS, type ContentFacts, columnDescription } from './content-hash.js'
+import { ColumnDecoder } from './decode-column.js'
+import { type ByteSource, openParquet, type ParquetFile } from './read-file.js'
+import { BlockDigester } from './verify-digest.js'
+import { atPlace, combineParts, mismatch, type PartDigests, readChunk, verifyPart, wholeFile } from './verify-parts.js'
 
 export interface ExpectedFile {
   readonly columns: readonly ColumnType[]
@@ -13,35 +15,107 @@ export interface ExpectedFile {
   readonly content?: ContentFacts
 }
 
+/** Rows of one file that hyparquet decodes in mode `full`. It takes twenty times as long for a row as the decoder of our own. */
+export const SAMPLE_ROWS = 65_536
+
 /**
- * Reads a finished file again with a decoder that shares nothing with the encoder and compares all of it: footer, schema field by field,
- * every row group, every cell (by the content hash of the decoded cells), and that the statistics hold, so that no engine leaves out a row
- * group that has matching rows. Memory: one column of one row group. Throws VERIFY_MISMATCH naming the first part that differs, also where
- * the file is no Parquet at all; errors of the source itself pass through. Does not close the source.
+ * Reads a finished file again and compares all of it: footer, schema field by field, every cell of every row group (by the content hash of
+ * the decoded cells), and that the statistics hold, so that no engine leaves out a row group that has matching rows.
+ *
+ * Two decoders look at it, neither of which has anything in common with the encoder. hyparquet reads the footer of every file, and nothing
+ * that the writer remembers is used instead of it; decode-column.ts decodes every page. `full`: hyparquet decodes SAMPLE_ROWS rows as well,
+ * which the content hash picks. `paranoid`: all of them.
+ *
+ * Memory: one column of one row group as it stands in the file, and what hyparquet makes of its rows. Throws VERIFY_MISMATCH naming the first
+ * part that differs, also where the file is no Parquet at all; errors of the source itself pass through. Does not close the source.
  */
-export async function verifyParquet(source: ByteSource, expected: ExpectedFile): Promise<void> {
+export async function verifyParquet(source: ByteSource, expected: ExpectedFile, mode: 'full' | 'paranoid' = 'full'): Promise<void> {
+  await damageIsMismatch(async () => {
+    const file = await openExpected(source, expected)
+    compareContent(file, [await verifyPart(source, file, wholeFile(file))], expected)
+    await compareDecoders(source, file, expected, mode)
+  })
+}
+
+/**
+ * The three steps of `verifyParquet` for callers that let several threads do the middle one: open and compare the footer here, `verifyPart`
+ * anywhere for each of `partsOf` (verify-parts.ts), then compare what they found. `compareDecoders` needs nothing of the parts.
+ */
+export async function openExpected(source: ByteSource, expected: ExpectedFile): Promise<ParquetFile> {
+  const file = await openParquet(source)
+  compareSchema(file, expected.columns)
+  // Before anything is decoded: what is reserved for rows is bounded by what was written, whatever a damaged footer says.
+  if (file.rowCount !== expected.rows) {
+    throw mismatch('row count', `${file.rowCount} rows were read back, ${expected.rows} were written`, {
+      rows: file.rowCount,
+      expectedRows: expected.rows,
+    })
+  }
+  return file
+}
+
+/** Decoders say PARQUET_INVALID; about a file that was only just written, that is a mismatch. */
+export async function damageIsMismatch<T>(work: () => Promise<T>): Promise<T> {
   try {
-    const file = await openParquet(source)
-    compareSchema(file, expected.columns)
-    if (file.rowCount !== expected.rows) {
-      throw mismatch('row count', `${file.rowCount} rows were read back, ${expected.rows} were written`, {
-        rows: file.rowCount,
-        expectedRows: expected.rows,
-      })
-    }
-    const hasher = new ContentHasher(expected.columns)
-    for (const [g, group] of file.rowGroups.entries()) {
-      for (const [c, chunk] of group.columns.entries()) {
-        const vector = await file.readColumn(g, c)
-        compareStatistics(vector, chunk, `row group ${g}, column ${JSON.stringify(chunk.name)}`)
-        hasher.appendColumn(c, vector)
-      }
-    }
-    compareContent(hasher.finish(), expected)
+    return await work()
   } catch (error) {
     if (isIntakeError(error, 'PARQUET_INVALID')) throw mismatch('file', error.message, {}, error)
     throw error
   }
+}
+
+/** Throws VERIFY_MISMATCH unless hyparquet and our decoder give the same cells for the sample (`full`) or for all rows (`paranoid`). */
+export async function compareDecoders(
+  source: ByteSource,
+  file: ParquetFile,
+  expected: ExpectedFile,
+  mode: 'full' | 'paranoid',
+): Promise<void> {
+  const decoder = new ColumnDecoder()
+  for (const { rowGroup: g, from, to } of windowsOf(file, expected.contentSha256, mode)) {
+    for (const [c, { name, physical }] of file.columns.entries()) {
+      const theirs = new BlockDigester(physical)
+      const { firstRow, vector } = await file.readPages(g, c, from, to)
+      theirs.append(vector, from - firstRow, to - firstRow)
+      const ours = new BlockDigester(physical)
+      const chunk = await readChunk(source, file, g, c)
+      atPlace(g, c, () => {
+        let row = 0
+        for (const page of decoder.pages(chunk)) {
+          ours.append(page, Math.max(0, from - row), Math.min(page.rows, to - row))
+          row += page.rows
+        }
+      })
+      if (ours.finish().join() !== theirs.finish().join()) {
+        throw mismatch('decoders', `row group ${g}, column ${JSON.stringify(name)}: two decoders read other cells`, { column: name })
+      }
+    }
+  }
+}
+
+interface RowWindow {
+  readonly rowGroup: number
+  readonly from: number
+  readonly to: number
+}
+
+/** From a row group that the hash picks, on and around the end of the file until there are enough rows; of a larger one some rows, which the hash picks too. */
+function windowsOf(file: ParquetFile, contentSha256: string, mode: 'full' | 'paranoid'): RowWindow[] {
+  const { rowGroups } = file
+  if (mode === 'paranoid') return rowGroups.map(({ rows }, rowGroup) => ({ rowGroup, from: 0, to: rows }))
+  const windows: RowWindow[] = []
+  const pick = Number.parseInt(contentSha256.slice(0, 8), 16)
+  const shift = Number.parseInt(contentSha256.slice(8, 16), 16)
+  let left = SAMPLE_ROWS
+  for (let i = 0; i < rowGroups.length && left > 0; i++) {
+    const rowGroup = (pick + i) % rowGroups.length
+    const { rows } = rowGroups[rowGroup]!
+    const from = rows > left ? shift % (rows - left + 1) : 0
+    const to = Math.min(rows, from + left)
+    windows.push({ rowGroup, from, to })
+    left -= to - from
+  }
+  return windows
 }
 
 function compareSchema(file: ParquetFile, expected: readonly ColumnType[]): void {
@@ -61,7 +135,8 @@ function compareSchema(file: ParquetFile, expected: readonly ColumnType[]): void
   }
 }
 
-function compareContent(read: ContentFacts, expected: ExpectedFile): void {
+export function compareContent(file: ParquetFile, parts: readonly PartDigests[], expected: ExpectedFile): void {
+  const read = combineParts(file, parts)
   if (read.contentSha256 === expected.contentSha256) return
   for (const [i, column] of (expected.content?.columns ?? []).entries()) {
     const other = read.columns[i]
@@ -76,37 +151,4 @@ function compareContent(read: ContentFacts, expected: ExpectedFile): void {
     )
   }
   throw mismatch('content', `the cells read back have the content hash ${read.contentSha256}, ${expected.contentSha256} was expected`)
-}
-
-/** Statistics are promises: every present value lies between the bounds, exact bounds are values, and the missing rows are counted. */
-function compareStatistics(vector: PlainVector, chunk: ColumnChunkFacts, place: string): void {
-  if (chunk.nullCount !== null && chunk.nullCount !== vector.nulls) {
-    throw mismatch('statistics', `${place}: the null count says ${chunk.nullCount}, ${vector.nulls} rows are missing`)
-  }
-  const { min, max } = chunk
-  if (min === null && max === null) return
-  const { physical } = vector.values
-  let minSeen = false
-  let maxSeen = false
-  for (let i = 0; i < vector.rows; i++) {
-    if (vector.validity[i] === 0) continue
-    const value = physicalValueAt(vector.values, i)
-    const low = min === null ? 1 : comparePhysical(physical, value, min)
-    const high = max === null ? -1 : comparePhysical(physical, value, max)
-    // A NaN compares as neither, and bounds beside it mislead engines that sort NaN above everything.
-    if (!(low >= 0 && high <= 0))
-      throw mismatch('statistics', `${place}: the value of row ${i + 1} of the row group lies outside minimum and maximum`)
-    minSeen ||= low === 0
-    maxSeen ||= high === 0
-  }
-  if ((min !== null && chunk.minExact && !minSeen) || (max !== null && chunk.maxExact && !maxSeen)) {
-    throw mismatch('statistics', `${place}: a bound is said to be exact and is no value of the column`)
-  }
-}
-
-function mismatch(part: string, message: string, data: Record<string, unknown> = {}, cause?: unknown): IntakeError {
-  return new IntakeError('VERIFY_MISMATCH', `The finished Parquet file did not read back equal (${part}): ${message}`, {
-    data: { part, ...data },
-    cause,
-  })
 }

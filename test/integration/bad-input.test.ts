@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { appendFileSync, lstatSync, readFileSync, readlinkSync } from 'node:fs'
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { encodePath } from '../../src/documents/drop.js'
 import type { DropReceipt } from '../../src/documents/receipt.js'
@@ -416,6 +417,15 @@ const GOOD_DROPS = [
   },
 ] as const
 
+const WAITING = [
+  ['a folder named like a drop', 'plain/folder.csv', 'NOT_A_FILE'],
+  ['a file that no source matches', 'nobody.csv', 'NO_SOURCE'],
+  ['a file in a folder named like a drop, deeper than its source looks', 'plain/folder.csv/inside.csv', 'NO_SOURCE'],
+  ['a drop whose sidecar is missing', 'hashed/alone.csv', 'SIDECAR_MISSING'],
+  ['a sidecar whose drop is missing', 'hashed/orphan.csv.sha256', 'SIDECAR_MISSING'],
+  ['a file that is still growing', 'plain/growing.csv', 'STILL_GROWING'],
+] as const
+
 interface Status {
   daemon: { waiting: Array<{ path: string; code: string; message: string; hint: string }>; waiting_total: number }
 }
@@ -461,10 +471,12 @@ beforeAll(async () => {
   const daemon = await ws.start()
   const expected = BAD.length + SPECIAL.length + GOOD_DROPS.length
   await daemon.receipted((receipts) => receipts.length >= expected)
-  await daemon.logged((line) => line.event === 'drop.waiting' && line.path === 'plain/growing.csv')
-  for (;;) {
+  // status.json follows within a second; the tests below say what is amiss should it not.
+  const expectedWaiting = WAITING.map(([, path]) => path).sort()
+  for (let look = 0; look < 40; look++) {
     status = await ws.json<Status>(['status'])
-    if (status.daemon.waiting.length >= 6) break
+    const paths = status.daemon.waiting.map((w) => w.path).sort()
+    if (isDeepStrictEqual(paths, expectedWaiting)) break
   }
   ended = await daemon.stop()
   clearInterval(producer)
@@ -520,14 +532,7 @@ describe('goes to quarantine with its own code, a hint, a receipt and its origin
 })
 
 describe('what is not taken stays where it is, and status says why', () => {
-  test.each([
-    ['a folder named like a drop', 'plain/folder.csv', 'NOT_A_FILE'],
-    ['a file that no source matches', 'nobody.csv', 'NO_SOURCE'],
-    ['a file in a folder named like a drop, deeper than its source looks', 'plain/folder.csv/inside.csv', 'NO_SOURCE'],
-    ['a drop whose sidecar is missing', 'hashed/alone.csv', 'SIDECAR_MISSING'],
-    ['a sidecar whose drop is missing', 'hashed/orphan.csv.sha256', 'SIDECAR_MISSING'],
-    ['a file that is still growing', 'plain/growing.csv', 'STILL_GROWING'],
-  ] as const)('%s', (_, path, code) => {
+  test.each(WAITING)('%s', (_, path, code) => {
     const entry = status.daemon.waiting.find((w) => w.path === path)
     expect(entry).toMatchObject({ code, hint: ERRORS[code].hint })
     expect(entry!.message).not.toBe('')
@@ -536,8 +541,8 @@ describe('what is not taken stays where it is, and status says why', () => {
   })
 
   test('and nothing else waits', () => {
-    expect(status.daemon.waiting).toHaveLength(6)
-    expect(status.daemon.waiting_total).toBe(6)
+    expect(status.daemon.waiting).toHaveLength(WAITING.length)
+    expect(status.daemon.waiting_total).toBe(WAITING.length)
   })
 })
 
@@ -563,6 +568,7 @@ describe('bad drops leave everything else going', () => {
     expect(ended.status).toBe(0)
     expect(ws.receipts()).toHaveLength(BAD.length + SPECIAL.length + GOOD_DROPS.length)
     await expectTidy(ws)
+    expect(await ws.json<object>(['verify'])).toMatchObject({ findings: [], records: 5 })
     const stored = namesIn(ws.path('quarantine'))
     expect(stored).toHaveLength(BAD.length + SPECIAL.length)
   })

@@ -154,6 +154,14 @@ export class RunningDaemon {
     }
   }
 
+  /** Waits until something can be seen on disk; for instants that neither a log line nor a receipt tells of. Looks every few milliseconds. */
+  async until(seen: () => boolean): Promise<void> {
+    while (!seen()) {
+      if (this.over !== null) throw new Error(`the daemon ended with ${this.over.status} (${this.over.signal}):\n${this.over.stderr}`)
+      await new Promise((resolve) => setTimeout(resolve, 2))
+    }
+  }
+
   /** Waits for the receipt of the n-th drop of this name. */
   async receiptOf(name: string, nth = 1): Promise<DropReceipt> {
     const of = (receipts: Receipt[]): DropReceipt[] => receipts.filter((r): r is DropReceipt => r.kind === 'drop' && r.path === name)

@@ -1,6 +1,11 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { expect } from 'vitest'
+import { loadKeyring } from '../../src/decisions/keyring.js'
+import { verifyStoredDecision } from '../../src/decisions/verify-decision.js'
 import type { DropReceipt } from '../../src/documents/receipt.js'
+import { nodeFiles } from '../../src/runtime/files.js'
+import { auditStore } from '../../src/store/audit.js'
+import type { Finding } from '../../src/store/findings.js'
 import type { IntakeWorkspace } from './intake-workspace.js'
 
 /** DESIGN §5: rows in = committed + unchanged + withheld + invalid + blank; all of them null where the file was not read to its end. */
@@ -16,11 +21,22 @@ export function expectRowsAddUp(receipt: DropReceipt): void {
   for (const n of counts) expect(n === null || n >= 0, receipt.path).toBe(true)
 }
 
-/** Everything that a stopped daemon should not leave behind. */
+/** What `verify` finds, without a process of its own. */
+async function findingsOf(workspace: IntakeWorkspace): Promise<readonly Finding[]> {
+  const keyring = await loadKeyring(nodeFiles, workspace.path('config/approvers.jwks.json'))
+  const report = await auditStore({
+    files: nodeFiles,
+    root: workspace.path('store'),
+    checkDecision: (request) => verifyStoredDecision({ ...request, keyring }),
+  })
+  return report.findings
+}
+
+/** What a stopped daemon leaves: nothing half done, a store in which every promise holds, receipts that add up and name what is there. */
 export async function expectTidy(workspace: IntakeWorkspace): Promise<void> {
   expect(namesIn(workspace.path('state/claims')), 'claims').toEqual([])
   expect(namesIn(workspace.path('store/staging')), 'staged transactions').toEqual([])
-  expect(await workspace.json<{ findings: unknown[] }>(['verify'])).toMatchObject({ findings: [] })
+  expect(await findingsOf(workspace)).toEqual([])
   for (const receipt of workspace.dropReceipts()) {
     expectRowsAddUp(receipt)
     if (receipt.stored_at !== null)

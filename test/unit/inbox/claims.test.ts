@@ -716,3 +716,22 @@ describe('requeueing', () => {
     expect(outcome).toEqual({ kind: 'vanished' })
   })
 })
+
+describe('trouble after the copy', () => {
+  it('gives the file back when the claim cannot be finished', async () => {
+    for (const path of ['told/a.csv', 'borelogs/a.csv']) {
+      await bench.drop(path, 'x')
+      if (path.startsWith('told')) await bench.drop(`${path}.manifest.json`, '{"record_id":"a"}')
+      const only = path.startsWith('told')
+        ? (o: string, p: string | Buffer): boolean => o === 'openRead' && p.toString().endsWith('source.csv.manifest.json')
+        : (o: string, p: string | Buffer): boolean => o === 'overwrite' && p.toString().endsWith('copy.json')
+      const faults = new FaultFiles({ at: 1, mode: 'error', error: () => systemError('EMFILE'), only })
+      await expect(bench.parts(faults.files).claims.claim(await bench.candidate(path), bench.nextId())).rejects.toMatchObject({
+        code: 'EMFILE',
+      })
+      expect(await bench.tree('inbox')).toContain(path)
+      expect(await bench.tree('state/claims')).toEqual([])
+      expect(await bench.parts().claims.recover()).toEqual([])
+    }
+  })
+})

@@ -363,6 +363,23 @@ describe('hints', () => {
     expect(time.nextDueMs! - time.now).toBe(2000)
   })
 
+  it('are not asked for while the inbox is crowded, which is looked at every second', async () => {
+    const log: string[] = []
+    await mkdir(bench.path('inbox/x'))
+    for (let i = 0; i < 300; i++) await writeFile(bench.path(`inbox/x/${i}`), '')
+    open({}, quickFiles, () => {
+      log.push('watch')
+      return { close: async () => void log.push('close') }
+    }).start()
+    await scan()
+    expect(log).toEqual([])
+    expect(time.nextDueMs! - time.now).toBe(1000)
+    await rm(bench.path('inbox/x'), { recursive: true })
+    await scan()
+    expect(log).toEqual(['watch'])
+    expect(time.nextDueMs! - time.now).toBe(15_000)
+  })
+
   it('come from a new watch when the inbox was removed and made again, or the watch failed', async () => {
     const log: string[] = []
     let failed = (_message: string): void => {}

@@ -55,7 +55,7 @@ describe('damage', () => {
     }
   })
 
-  test('a changed byte of a page is found by verification, with every compression; one of a header is, unless it says nothing', async () => {
+  test('a changed byte of a page or of its header is found by verification, with every compression', async () => {
     for (const compression of ['SNAPPY', 'GZIP', 'NONE'] as const) {
       const { file, rows, contentSha256, content } = await sample(compression)
       const end = file.length - 8 - new DataView(file.buffer, file.byteOffset).getUint32(file.length - 8, true)
@@ -71,7 +71,7 @@ describe('damage', () => {
             () => 'equal',
             (error: unknown) => (isIntakeError(error, 'VERIFY_MISMATCH') ? 'found' : Promise.reject(error)),
           )
-          if (at >= bodyStart) expect(outcome, `${compression} ${at}`).toBe('found')
+          expect(outcome, `${compression} ${at}`).toBe('found')
         }
         reader.offset = bodyStart + size
       }

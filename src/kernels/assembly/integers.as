@@ -1,0 +1,176 @@
+import { textOf } from './field'
+
+const MINUS: u8 = 0x2d
+const PLUS: u8 = 0x2b
+const POINT: u8 = 0x2e
+
+const NOT_SIMPLE: i64 = i64.MIN_VALUE
+
+/** An optional sign and 1 to 18 digits, or NOT_SIMPLE. */
+// @ts-ignore: decorators of functions are AssemblyScript's
+@inline
+function integerIn(start: u32, end: u32): i64 {
+  let p = start
+  const sign = load<u8>(p)
+  if (sign == MINUS || sign == PLUS) p++
+  if (p == end || end - p > 18) return NOT_SIMPLE
+  let value: i64 = 0
+  for (; p < end; p++) {
+    const digit = <u32>load<u8>(p) - 0x30
+    if (digit > 9) return NOT_SIMPLE
+    value = value * 10 + digit
+  }
+  return sign == MINUS ? -value : value
+}
+
+export function parseInt32(fields: u32, stride: u32, column: u32, rows: u32, quote: u32, values: u32, validity: u32): u32 {
+  let field = fields + (column << 2)
+  for (let row: u32 = 0; row < rows; row++, field += stride << 2) {
+    const text = textOf(field, quote)
+    const start = <u32>text
+    const end = <u32>(text >> 32)
+    if (start == end) {
+      store<i32>(values + (row << 2), 0)
+      store<u8>(validity + row, 0)
+      continue
+    }
+    const value = integerIn(start, end)
+    if (value < i32.MIN_VALUE || value > i32.MAX_VALUE) return row
+    store<i32>(values + (row << 2), <i32>value)
+    store<u8>(validity + row, 1)
+  }
+  return rows
+}
+
+export function parseInt64(fields: u32, stride: u32, column: u32, rows: u32, quote: u32, values: u32, validity: u32): u32 {
+  let field = fields + (column << 2)
+  for (let row: u32 = 0; row < rows; row++, field += stride << 2) {
+    const text = textOf(field, quote)
+    const start = <u32>text
+    const end = <u32>(text >> 32)
+    if (start == end) {
+      store<i64>(values + (row << 3), 0)
+      store<u8>(validity + row, 0)
+      continue
+    }
+    const value = integerIn(start, end)
+    if (value == NOT_SIMPLE) return row
+    store<i64>(values + (row << 3), value)
+    store<u8>(validity + row, 1)
+  }
+  return rows
+}
+
+// @ts-ignore: decorators of functions are AssemblyScript's
+@inline
+function decimalIn(start: u32, end: u32, whole: u32, scale: u32): i64 {
+  let p = start
+  const sign = load<u8>(p)
+  if (sign == MINUS || sign == PLUS) p++
+  const first = p
+  let value: i64 = 0
+  // Digits from the first that is not zero.
+  let significant: u32 = 0
+  for (; p < end; p++) {
+    const digit = <u32>load<u8>(p) - 0x30
+    if (digit > 9) break
+    value = value * 10 + digit
+    // Not by the value: its 19th digit can make it negative.
+    significant += <u32>((significant | digit) != 0)
+    if (significant > whole) return NOT_SIMPLE
+  }
+  let digits = p - first
+  let fraction: u32 = 0
+  if (p < end) {
+    if (load<u8>(p) != POINT) return NOT_SIMPLE
+    p++
+    digits += end - p
+    for (; p < end; p++) {
+      const digit = <u32>load<u8>(p) - 0x30
+      if (digit > 9) return NOT_SIMPLE
+      if (fraction == scale) {
+        if (digit > 0) return NOT_SIMPLE
+        continue
+      }
+      fraction++
+      value = value * 10 + digit
+    }
+  }
+  if (digits == 0) return NOT_SIMPLE
+  for (; fraction < scale; fraction++) value *= 10
+  return sign == MINUS ? -value : value
+}
+
+export function parseDecimal32(
+  fields: u32,
+  stride: u32,
+  column: u32,
+  rows: u32,
+  quote: u32,
+  values: u32,
+  validity: u32,
+  precision: u32,
+  scale: u32,
+): u32 {
+  let field = fields + (column << 2)
+  for (let row: u32 = 0; row < rows; row++, field += stride << 2) {
+    const text = textOf(field, quote)
+    const start = <u32>text
+    const end = <u32>(text >> 32)
+    if (start == end) {
+      store<i32>(values + (row << 2), 0)
+      store<u8>(validity + row, 0)
+      continue
+    }
+    const value = decimalIn(start, end, precision - scale, scale)
+    if (value == NOT_SIMPLE) return row
+    store<i32>(values + (row << 2), <i32>value)
+    store<u8>(validity + row, 1)
+  }
+  return rows
+}
+
+export function parseDecimal64(
+  fields: u32,
+  stride: u32,
+  column: u32,
+  rows: u32,
+  quote: u32,
+  values: u32,
+  validity: u32,
+  precision: u32,
+  scale: u32,
+): u32 {
+  let field = fields + (column << 2)
+  for (let row: u32 = 0; row < rows; row++, field += stride << 2) {
+    const text = textOf(field, quote)
+    const start = <u32>text
+    const end = <u32>(text >> 32)
+    if (start == end) {
+      store<i64>(values + (row << 3), 0)
+      store<u8>(validity + row, 0)
+      continue
+    }
+    const value = decimalIn(start, end, precision - scale, scale)
+    if (value == NOT_SIMPLE) return row
+    store<i64>(values + (row << 3), value)
+    store<u8>(validity + row, 1)
+  }
+  return rows
+}
+
+export function extremesInt64(values: u32, validity: u32, rows: u32, out: u32): u32 {
+  let count: u32 = 0
+  let least: i64 = i64.MAX_VALUE
+  let greatest: i64 = i64.MIN_VALUE
+  for (let row: u32 = 0; row < rows; row++) {
+    if (load<u8>(validity + row) == 0) continue
+    const value = load<i64>(values + (row << 3))
+    least = min<i64>(least, value)
+    greatest = max<i64>(greatest, value)
+    count++
+  }
+  store<i64>(out, least)
+  store<i64>(out, greatest, 8)
+  return count
+}

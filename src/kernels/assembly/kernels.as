@@ -1,0 +1,8 @@
+export { countByte, tokenise } from './tokenise'
+export { lookup } from './lookup'
+export { packBits, encodeHybrid8, encodeHybrid32 } from './hybrid'
+export { snappyCompress } from './snappy'
+export { parseInt32, parseInt64, parseDecimal32, parseDecimal64, extremesInt64 } from './integers'
+export { parseDouble } from './doubles'
+export { parseDate, parseTimestamp, parseTime } from './times'
+export { copyTexts } from './texts'

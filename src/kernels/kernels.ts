@@ -1,0 +1,199 @@
+/**
+ * The few loops in which a conversion spends its time, behind one interface and in two forms: TypeScript (`typescript-kernels.ts`) and
+ * WebAssembly SIMD (`webassembly-kernels.ts`, compiled from `assembly/`). Both give the same results, byte for byte; which one runs is
+ * never visible in a file.
+ *
+ * Kernels know bytes and nothing else. All of them work in one memory, and every place is a byte address in it, below 2³¹. Addresses stay
+ * right when the memory grows; views do not.
+ *
+ * Fields are described as `tokenise` writes them: `fields` is the address of the first row's words, `stride` the words a row has
+ * (columns + 1), and the field in `column` of a row is the bytes `[word[column], word[column + 1] - 1)`, with its quotes.
+ */
+export interface Kernels {
+  readonly name: 'typescript' | 'webassembly'
+
+  /** Views over all of the memory. `allocate` may replace them: fetch them anew after every call that can allocate (`TextDictionary.lookup` can). */
+  readonly buffer: ArrayBuffer
+  readonly u8: Uint8Array
+  readonly i32: Int32Array
+  readonly u32: Uint32Array
+  readonly f64: Float64Array
+  readonly i64: BigInt64Array
+
+  /**
+   * The address of `bytes` bytes, which hold whatever was there before. `alignment` is a power of two; 4096 for what files are read into
+   * (reads into whole pages are nearly twice as fast). Throws RangeError beyond the maximum that the kernels were loaded with.
+   */
+  allocate(bytes: number, alignment?: number): number
+  /** Everything allocated since `mark()` is given back by `release(mark)`, dictionaries that grew meanwhile included. The memory itself does not shrink. */
+  mark(): number
+  release(mark: number): void
+
+  /** Bytes equal to `byte` in [start, end). */
+  countByte(start: number, end: number, byte: number): number
+  /** Quote bytes in [start, end), modulo 2: 1 says that what follows is inside quotes if what came before was not. */
+  quoteParity(start: number, end: number, quote: number): 0 | 1
+  /**
+   * The address after the first LF outside quotes in [start, end), or -1. `inside`: 1 if `start` lies inside quotes. Where quoting is not
+   * well-formed the answer may be wrong: where one chunk ends the next must begin.
+   */
+  recordAfter(start: number, end: number, quote: number, inside: 0 | 1): number
+
+  /**
+   * Cuts whole records of plain RFC 4180 in [start, end), which starts at a record: `delimiter` and `quote` are one ASCII byte each (quote 0:
+   * no quoting), LF or CRLF ends a record, quoted fields with doubled quotes may hold anything but NUL. `final`: nothing follows `end`, so
+   * the last record needs no line end.
+   *
+   * Returns the rows written: `width + 1` words each at `out`, the start of every field and then the end of the row's content + 1. `out` has
+   * room for `maxRows` rows, of which those beyond the result may have been scribbled over. Why it stopped stands in `result`.
+   */
+  tokenise(
+    start: number,
+    end: number,
+    final: boolean,
+    width: number,
+    delimiter: number,
+    quote: number,
+    out: number,
+    maxRows: number,
+  ): number
+  /** Of the last call of `tokenise`; the same object every time. */
+  readonly result: Readonly<TokeniseResult>
+
+  /**
+   * Codes of texts, one word a row at `codes`: 0 for the first text that the table met, 1 for the next, and so on. The key is the raw bytes.
+   * Returns the rows done; fewer when the table must grow. For `TextDictionary`, which owns tables; use that.
+   */
+  lookup(fields: number, stride: number, column: number, rows: number, table: number, codes: number): number
+
+  /**
+   * Parquet bit-packing of `count` words at `codes`, least significant bit first, the last group of eight filled up with zeros. `width`: 1
+   * to 32 bits; no code may need more. Returns the bytes written: `ceil(count / 8) * width`.
+   */
+  packBits(codes: number, count: number, width: number, out: number): number
+  /**
+   * The RLE / bit-packed hybrid (parquet-format, Encodings.md) of `count` values of `valueBytes` bytes each at `values`. Returns the bytes
+   * written, `hybridBound(count, width)` at most.
+   */
+  encodeHybrid(values: number, valueBytes: 1 | 4, count: number, width: number, out: number): number
+  /** Snappy's raw format; returns the bytes written at `out`, `snappyBound(length)` at most. The ranges must not overlap. */
+  snappyCompress(source: number, length: number, out: number): number
+
+  /*
+   * Typed kernels, for columns with many distinct texts. Each takes fields in a simple form, and stops before the first that is not: it
+   * returns the rows done, and the caller judges the next one with the column's own parser. A value that a kernel takes is the one that the
+   * parser of `src/columns` gives with default options. `validity` is one byte a row: 1 present, 0 missing (and the value zero).
+   *
+   * A field may stand in quotes. An empty one (also `""`) is missing: where the empty text is not among a column's missing values, or one
+   * of the others could pass for a value ("-999"), these kernels are not for that column.
+   */
+
+  /** `[+-]?` and up to 18 digits, within 32 bits, as int32 at `values`. */
+  parseInt32(fields: number, stride: number, column: number, rows: number, quote: number, values: number, validity: number): number
+  /** `[+-]?` and up to 18 digits, as int64. */
+  parseInt64(fields: number, stride: number, column: number, rows: number, quote: number, values: number, validity: number): number
+  /** Numbers with an optional fraction and exponent, as the nearest double; not NaN and INF. */
+  parseDouble(fields: number, stride: number, column: number, rows: number, quote: number, values: number, validity: number): number
+  /** Numbers with an optional fraction that fit DECIMAL(precision ≤ 9, scale) exactly, unscaled, as int32. */
+  parseDecimal32(
+    fields: number,
+    stride: number,
+    column: number,
+    rows: number,
+    quote: number,
+    values: number,
+    validity: number,
+    precision: number,
+    scale: number,
+  ): number
+  /** Numbers with an optional fraction that fit DECIMAL(precision ≤ 18, scale) exactly, unscaled, as int64. */
+  parseDecimal64(
+    fields: number,
+    stride: number,
+    column: number,
+    rows: number,
+    quote: number,
+    values: number,
+    validity: number,
+    precision: number,
+    scale: number,
+  ): number
+  /** `YYYY-MM-DD` of the calendar, year 1 to 9999, as int32 days since 1970-01-01. */
+  parseDate(fields: number, stride: number, column: number, rows: number, quote: number, values: number, validity: number): number
+  /**
+   * `YYYY-MM-DDThh:mm:ss` with a fraction that the unit holds, as int64 units since 1970-01-01. `unitsPerSecond`: 1,000 or 1,000,000.
+   * `utc`: with `Z` or `±hh:mm`; otherwise without any zone.
+   */
+  parseTimestamp(
+    fields: number,
+    stride: number,
+    column: number,
+    rows: number,
+    quote: number,
+    values: number,
+    validity: number,
+    unitsPerSecond: number,
+    utc: boolean,
+  ): number
+  /** `hh:mm:ss` with a fraction that the unit holds: int32 milliseconds, or int64 microseconds, by `unitsPerSecond`. */
+  parseTime(
+    fields: number,
+    stride: number,
+    column: number,
+    rows: number,
+    quote: number,
+    values: number,
+    validity: number,
+    unitsPerSecond: number,
+  ): number
+  /**
+   * Texts one after the other, without their quotes and with doubled ones halved; the first goes to `data + base`, and none beyond `data +
+   * capacity`: there it stops. The end of each, counted from `data`, is a word at `ends` (so `ends - 4` may hold the 0 that an array of
+   * offsets begins with). Every field is in the simple form; the encoding is not looked at. A missing text is one of no bytes.
+   */
+  copyTexts(
+    fields: number,
+    stride: number,
+    column: number,
+    rows: number,
+    quote: number,
+    data: number,
+    base: number,
+    capacity: number,
+    ends: number,
+    validity: number,
+  ): number
+  /**
+   * Least and greatest of the int64 values whose `validity` is 1, as two int64 at `out`; returns how many there are, and if it is none the two
+   * say nothing. Only int64: the other types are quick on views, but a bigint a row is not.
+   */
+  extremesInt64(values: number, validity: number, rows: number, out: number): number
+}
+
+export interface TokeniseResult {
+  /** The first byte that no returned row holds: where the next call, or the slow path, goes on. */
+  next: number
+  /**
+   * - more: `maxRows` are done, or the rest is no whole record yet (or nothing);
+   * - ragged: the record at `next` has another number of fields;
+   * - blank: the record at `next` is an empty line and `width` is not 1;
+   * - odd: the record at `next` is not plain: a quote inside an unquoted field, text after a closing quote, a CR without LF outside quotes,
+   *   NUL, or a quote that is open at a final end.
+   */
+  status: 'more' | 'ragged' | 'blank' | 'odd'
+  /** ragged, blank: the byte after the record's line end. odd: the byte that is not plain. more: as `next`. */
+  recordEnd: number
+  /** ragged, blank: how many fields the record has. Otherwise 0. */
+  fields: number
+}
+
+/** Bytes that an RLE / bit-packed run of `count` values takes at most. */
+export function hybridBound(count: number, width: number): number {
+  const groups = Math.ceil(count / 8)
+  return groups * width + (groups + 1) * 14 + 16
+}
+
+/** Bytes that `length` bytes take at most when compressed. */
+export function snappyBound(length: number): number {
+  return 32 + length + Math.floor(length / 6)
+}

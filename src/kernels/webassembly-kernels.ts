@@ -1,0 +1,224 @@
+import { assert } from '../errors.js'
+import type { Kernels, TokeniseResult } from './kernels.js'
+import { INITIAL_BYTES, KernelMemory, PAGE_BYTES } from './memory.js'
+import { recordAfter, tokenise } from './tokenise.js'
+import { type WebassemblyMemory, type WebassemblyModule, webassembly } from './webassembly-api.js'
+
+/** Where the compiled code leaves the place at which the tokeniser stopped, and where it looks for powers of five (assembly/README.md). */
+const NEXT_ADDRESS = 0
+const FIVES_ADDRESS = 34_816
+const LARGEST_FIVE = 64
+
+type FieldKernel = (fields: number, stride: number, column: number, rows: number, quote: number, values: number, validity: number) => number
+type DecimalKernel = (...parameters: [...Parameters<FieldKernel>, precision: number, scale: number]) => number
+
+interface Exports {
+  readonly countByte: (start: number, end: number, byte: number) => number
+  readonly tokenise: (start: number, end: number, width: number, delimiter: number, quote: number, out: number, maxRows: number) => number
+  readonly lookup: Kernels['lookup']
+  readonly packBits: Kernels['packBits']
+  readonly encodeHybrid8: (values: number, count: number, width: number, out: number) => number
+  readonly encodeHybrid32: (values: number, count: number, width: number, out: number) => number
+  readonly snappyCompress: Kernels['snappyCompress']
+  readonly parseInt32: FieldKernel
+  readonly parseInt64: FieldKernel
+  readonly parseDouble: FieldKernel
+  readonly parseDecimal32: DecimalKernel
+  readonly parseDecimal64: DecimalKernel
+  readonly parseDate: FieldKernel
+  readonly parseTimestamp: (...parameters: [...Parameters<FieldKernel>, unitsPerSecond: number, utc: number]) => number
+  readonly parseTime: (...parameters: [...Parameters<FieldKernel>, unitsPerSecond: number]) => number
+  readonly copyTexts: Kernels['copyTexts']
+  readonly extremesInt64: Kernels['extremesInt64']
+}
+
+/** The kernels as WebAssembly. Addresses are below 2³¹, so numbers pass between the two worlds as they are. */
+export class WebassemblyKernels extends KernelMemory implements Kernels {
+  readonly name = 'webassembly'
+  readonly result: TokeniseResult = { next: 0, status: 'more', recordEnd: 0, fields: 0 }
+  private readonly memory: WebassemblyMemory
+  private readonly code: Exports
+  private bytes!: Buffer
+
+  constructor(module: WebassemblyModule, maximumBytes: number) {
+    super(maximumBytes)
+    assert(webassembly !== undefined, 'there is compiled code, so there is WebAssembly')
+    this.memory = new webassembly.Memory({ initial: INITIAL_BYTES / PAGE_BYTES, maximum: Math.floor(maximumBytes / PAGE_BYTES) })
+    const numberOf = (start: number, end: number): number => Number(this.bytes.toString('latin1', start, end))
+    const instance = new webassembly.Instance(module, { env: { memory: this.memory, numberOf } })
+    this.code = instance.exports as unknown as Exports
+    this.adopt(this.memory.buffer)
+    this.writeFives()
+  }
+
+  protected grow(bytes: number): ArrayBuffer {
+    this.memory.grow(bytes / PAGE_BYTES - this.memory.buffer.byteLength / PAGE_BYTES)
+    return this.memory.buffer
+  }
+
+  protected override adopt(buffer: ArrayBuffer): void {
+    super.adopt(buffer)
+    this.bytes = Buffer.from(buffer)
+  }
+
+  countByte(start: number, end: number, byte: number): number {
+    return this.code.countByte(start, end, byte)
+  }
+
+  quoteParity(start: number, end: number, quote: number): 0 | 1 {
+    return quote === 0 ? 0 : ((this.code.countByte(start, end, quote) & 1) as 0 | 1)
+  }
+
+  /** It ends at the first record, so there is nothing to gain. */
+  recordAfter(start: number, end: number, quote: number, inside: 0 | 1): number {
+    return recordAfter(this.u8, start, end, quote, inside)
+  }
+
+  tokenise(
+    start: number,
+    end: number,
+    final: boolean,
+    width: number,
+    delimiter: number,
+    quote: number,
+    out: number,
+    maxRows: number,
+  ): number {
+    if (maxRows === 0) return tokenise(this.u8, this.u32, start, end, final, width, delimiter, quote, out, 0, this.result)
+    const rows = this.code.tokenise(start, end, width, delimiter, quote, out, maxRows)
+    const next = this.u32[NEXT_ADDRESS >>> 2]!
+    if (rows === maxRows || next === end) {
+      this.result.next = next
+      this.result.status = 'more'
+      this.result.recordEnd = next
+      this.result.fields = 0
+      return rows
+    }
+    const rest = out + rows * (width + 1) * 4
+    return rows + tokenise(this.u8, this.u32, next, end, final, width, delimiter, quote, rest, maxRows - rows, this.result)
+  }
+
+  lookup(fields: number, stride: number, column: number, rows: number, table: number, codes: number): number {
+    return this.code.lookup(fields, stride, column, rows, table, codes)
+  }
+
+  packBits(codes: number, count: number, width: number, out: number): number {
+    return this.code.packBits(codes, count, width, out)
+  }
+
+  encodeHybrid(values: number, valueBytes: 1 | 4, count: number, width: number, out: number): number {
+    return valueBytes === 1 ? this.code.encodeHybrid8(values, count, width, out) : this.code.encodeHybrid32(values, count, width, out)
+  }
+
+  snappyCompress(source: number, length: number, out: number): number {
+    return this.code.snappyCompress(source, length, out)
+  }
+
+  parseInt32(fields: number, stride: number, column: number, rows: number, quote: number, values: number, validity: number): number {
+    return this.code.parseInt32(fields, stride, column, rows, quote, values, validity)
+  }
+
+  parseInt64(fields: number, stride: number, column: number, rows: number, quote: number, values: number, validity: number): number {
+    return this.code.parseInt64(fields, stride, column, rows, quote, values, validity)
+  }
+
+  parseDouble(fields: number, stride: number, column: number, rows: number, quote: number, values: number, validity: number): number {
+    return this.code.parseDouble(fields, stride, column, rows, quote, values, validity)
+  }
+
+  parseDecimal32(
+    fields: number,
+    stride: number,
+    column: number,
+    rows: number,
+    quote: number,
+    values: number,
+    validity: number,
+    precision: number,
+    scale: number,
+  ): number {
+    return this.code.parseDecimal32(fields, stride, column, rows, quote, values, validity, precision, scale)
+  }
+
+  parseDecimal64(
+    fields: number,
+    stride: number,
+    column: number,
+    rows: number,
+    quote: number,
+    values: number,
+    validity: number,
+    precision: number,
+    scale: number,
+  ): number {
+    return this.code.parseDecimal64(fields, stride, column, rows, quote, values, validity, precision, scale)
+  }
+
+  parseDate(fields: number, stride: number, column: number, rows: number, quote: number, values: number, validity: number): number {
+    return this.code.parseDate(fields, stride, column, rows, quote, values, validity)
+  }
+
+  parseTimestamp(
+    fields: number,
+    stride: number,
+    column: number,
+    rows: number,
+    quote: number,
+    values: number,
+    validity: number,
+    unitsPerSecond: number,
+    utc: boolean,
+  ): number {
+    return this.code.parseTimestamp(fields, stride, column, rows, quote, values, validity, unitsPerSecond, utc ? 1 : 0)
+  }
+
+  parseTime(
+    fields: number,
+    stride: number,
+    column: number,
+    rows: number,
+    quote: number,
+    values: number,
+    validity: number,
+    unitsPerSecond: number,
+  ): number {
+    return this.code.parseTime(fields, stride, column, rows, quote, values, validity, unitsPerSecond)
+  }
+
+  copyTexts(
+    fields: number,
+    stride: number,
+    column: number,
+    rows: number,
+    quote: number,
+    data: number,
+    base: number,
+    capacity: number,
+    ends: number,
+    validity: number,
+  ): number {
+    return this.code.copyTexts(fields, stride, column, rows, quote, data, base, capacity, ends, validity)
+  }
+
+  extremesInt64(values: number, validity: number, rows: number, out: number): number {
+    return this.code.extremesInt64(values, validity, rows, out)
+  }
+
+  /** The upper 128 bits of 5^q, cut off, not rounded: the compiled code counts on being below the true value by less than the last bit. */
+  private writeFives(): void {
+    const words = new BigUint64Array(this.buffer, FIVES_ADDRESS, (2 * LARGEST_FIVE + 1) * 2)
+    const put = (q: number, value: bigint): void => {
+      const at = (q + LARGEST_FIVE) * 2
+      words[at] = value >> 64n
+      words[at + 1] = BigInt.asUintN(64, value)
+    }
+    let five = 1n
+    // 2 ** bits is the first power of two beyond five.
+    for (let q = 0, bits = 1n; q <= LARGEST_FIVE; q++, five *= 5n) {
+      while (five >> bits > 0n) bits++
+      put(q, bits <= 128n ? five << (128n - bits) : five >> (bits - 128n))
+      // 5^-q lies between 2^-bits and 2^-(bits - 1), so this quotient has 128 bits.
+      if (q > 0) put(-q, (1n << (bits + 127n)) / five)
+    }
+  }
+}

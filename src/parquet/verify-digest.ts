@@ -1,0 +1,261 @@
+import { createHash, type Hash } from 'node:crypto'
+import type { ColumnVector, PhysicalType, Values } from '../columns/vector.js'
+import { assert } from '../errors.js'
+import { COPY_SLACK_BYTES, copyShort, viewOf } from './decode-copy.js'
+
+/**
+ * The content hash once more, written from `documents/FORMAT.md` for decoded pages and without content-hash.ts, which the writer uses: a row
+ * that both left out by the same mistake would not be missed. It also works on a part of a column, so that parts can be checked by
+ * several threads; the golden file holds both to the one layout.
+ */
+const BLOCK_ROWS = 65_536
+const CONTENT_MAGIC = 'parquet-intake content 1\n'
+/** Texts of a dictionary are put in line here before they are hashed; it stays in the processor's cache, whatever the texts add up to. */
+const SLAB_BYTES = 1 << 17
+/** Up to here a loop is quicker than a call that copies. */
+const SHORT_TEXT_BYTES = 64
+
+const slab = new Uint8Array(SLAB_BYTES + COPY_SLACK_BYTES)
+const slabView = viewOf(slab)
+const allOnes = new Uint8Array(BLOCK_ROWS).fill(1)
+let wholeBlockPresent: Buffer | null = null
+let gathered = new Int32Array(0)
+
+/** Digests of the blocks of one column, from a row on that begins a block. */
+export class BlockDigester {
+  private readonly digests: string[] = []
+  private rowsInBlock = 0
+  /** Rows of the block so far when none is missing; they are hashed only when it turns out that one is. */
+  private onlyPresent = 0
+  private validity = createHash('sha256')
+  private values = createHash('sha256')
+  private texts: Hash | null
+
+  constructor(private readonly physical: PhysicalType) {
+    this.texts = physical === 'BYTE_ARRAY' ? createHash('sha256') : null
+  }
+
+  /** Takes the rows `[from, to)` of a vector whose missing rows are zero. */
+  append(vector: ColumnVector, from = 0, to = vector.rows): void {
+    for (let start = from; start < to; ) {
+      const end = Math.min(to, start + BLOCK_ROWS - this.rowsInBlock)
+      this.appendPiece(vector, start, end)
+      this.rowsInBlock += end - start
+      if (this.rowsInBlock === BLOCK_ROWS) this.endBlock()
+      start = end
+    }
+  }
+
+  /** Lower-case hex, in row order; the last block may be short. */
+  finish(): readonly string[] {
+    if (this.rowsInBlock > 0) this.endBlock()
+    return this.digests
+  }
+
+  private appendPiece(vector: ColumnVector, from: number, to: number): void {
+    if (vector.nulls === 0 && this.onlyPresent === this.rowsInBlock) this.onlyPresent += to - from
+    else {
+      this.hashOnlyPresent()
+      this.validity.update(vector.validity.subarray(from, to))
+    }
+    if (vector.form === 'dictionary') this.appendCoded(vector.dictionary, vector.codes, vector.nulls > 0 ? vector.validity : null, from, to)
+    else this.appendValues(vector.values, from, to)
+  }
+
+  private hashOnlyPresent(): void {
+    if (this.onlyPresent > 0) this.validity.update(allOnes.subarray(0, this.onlyPresent))
+    this.onlyPresent = 0
+  }
+
+  private appendValues(values: Values, from: number, to: number): void {
+    assert(values.physical === this.physical, 'a column has one physical type')
+    if (values.physical === 'BYTE_ARRAY') {
+      const { offsets } = values
+      const lengths = wordsFor(to - from)
+      for (let i = from; i < to; i++) lengths[i - from] = offsets[i + 1]! - offsets[i]!
+      this.values.update(bytesOf(lengths))
+      this.texts!.update(values.data.subarray(offsets[from]!, offsets[to]!))
+    } else if (values.physical === 'FIXED_LEN_BYTE_ARRAY') {
+      this.values.update(values.data.subarray(from * values.widthBytes, to * values.widthBytes))
+    } else if (values.physical === 'DOUBLE') {
+      this.values.update(bytesOf(oneNan(values.data.subarray(from, to))))
+    } else this.values.update(bytesOf(values.data.subarray(from, to)))
+  }
+
+  private appendCoded(dictionary: Values, codes: Uint32Array, gaps: Uint8Array | null, from: number, to: number): void {
+    assert(dictionary.physical === this.physical && dictionary.physical !== 'BOOLEAN', 'a dictionary of the type of its column')
+    if (dictionary.physical === 'BYTE_ARRAY') {
+      const lengths = wordsFor(to - from)
+      gatherLengths(dictionary.offsets, codes, gaps, from, to, lengths)
+      this.values.update(bytesOf(lengths))
+      this.appendCodedTexts(dictionary.data, dictionary.offsets, codes, lengths, from)
+      return
+    }
+    const source = wordsOf(dictionary.physical === 'DOUBLE' ? oneNan(dictionary.data) : dictionary.data)
+    const width = dictionary.physical === 'INT32' ? 1 : dictionary.physical === 'FIXED_LEN_BYTE_ARRAY' ? dictionary.widthBytes / 4 : 2
+    assert(Number.isInteger(width), 'fixed values are whole words wide')
+    const out = wordsFor((to - from) * width)
+    if (width === 1) gatherWords(source, codes, gaps, from, to, out)
+    else if (width === 2) gatherPairs(source, codes, gaps, from, to, out)
+    else gatherMany(source, codes, gaps, from, to, out, width)
+    this.values.update(bytesOf(out))
+  }
+
+  /** Texts go to the hash by slabs: what the rows of a page add up to may be far more than the page. `lengths` begins with row `from`. */
+  private appendCodedTexts(data: Uint8Array, offsets: Uint32Array, codes: Uint32Array, lengths: Int32Array, from: number): void {
+    const texts = this.texts!
+    const view = viewOf(data)
+    for (let start = 0; start < lengths.length; ) {
+      const end = endOfSlab(lengths, start)
+      if (end > start) texts.update(slab.subarray(0, fillSlab(data, view, offsets, codes, lengths, from, start, end)))
+      else {
+        const at = offsets[codes[from + start]!]!
+        texts.update(data.subarray(at, at + lengths[start]!))
+      }
+      start = Math.max(end, start + 1)
+    }
+  }
+
+  private endBlock(): void {
+    const block = createHash('sha256').update(this.validityDigest()).update(this.values.digest())
+    if (this.texts !== null) block.update(this.texts.digest())
+    this.digests.push(block.digest('hex'))
+    this.rowsInBlock = 0
+    this.values = createHash('sha256')
+    if (this.texts !== null) this.texts = createHash('sha256')
+  }
+
+  private validityDigest(): Buffer {
+    if (this.onlyPresent === BLOCK_ROWS) {
+      this.onlyPresent = 0
+      wholeBlockPresent ??= createHash('sha256').update(allOnes).digest()
+      return wholeBlockPresent
+    }
+    this.hashOnlyPresent()
+    const digest = this.validity.digest()
+    this.validity = createHash('sha256')
+    return digest
+  }
+}
+
+/** `description`: columnDescription of content-hash.ts, which names what the cells mean. Lower-case hex. */
+export function columnDigest(description: string, blocks: readonly string[]): string {
+  const text = Buffer.from(description, 'utf8')
+  const length = Buffer.alloc(4)
+  length.writeUInt32LE(text.length)
+  const hash = createHash('sha256').update(length).update(text)
+  for (const block of blocks) hash.update(block, 'hex')
+  return hash.digest('hex')
+}
+
+/** content_sha256 from the digests of all columns. Lower-case hex. */
+export function contentDigest(rows: number, columns: readonly string[]): string {
+  const counts = Buffer.alloc(12)
+  counts.writeBigUInt64LE(BigInt(rows), 0)
+  counts.writeUInt32LE(columns.length, 8)
+  const hash = createHash('sha256').update(CONTENT_MAGIC, 'utf8').update(counts)
+  for (const column of columns) hash.update(column, 'hex')
+  return hash.digest('hex')
+}
+
+/** All of what it gives is to be overwritten: it holds what was there before. */
+function wordsFor(count: number): Int32Array {
+  if (gathered.length < count) gathered = new Int32Array(Math.ceil(count * 1.25))
+  return gathered.subarray(0, count)
+}
+
+function bytesOf(array: ArrayBufferView): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
+}
+
+function wordsOf(array: ArrayBufferView): Int32Array {
+  if (array.byteOffset % 4 === 0) return new Int32Array(array.buffer, array.byteOffset, array.byteLength / 4)
+  return new Int32Array(bytesOf(array).slice().buffer)
+}
+
+/** Every NaN as 0x7ff8000000000000. The array itself is left as it is. */
+function oneNan(data: Float64Array): Float64Array {
+  let first = 0
+  // NaN is what differs from itself; Number.isNaN in a callback costs ten times as much.
+  // biome-ignore lint/suspicious/noSelfCompare: see above
+  while (first < data.length && data[first] === data[first]) first++
+  if (first === data.length) return data
+  const copy = data.slice()
+  const words = new BigUint64Array(copy.buffer)
+  for (let i = first; i < copy.length; i++) if (Number.isNaN(copy[i])) words[i] = 0x7ff8000000000000n
+  return copy
+}
+
+/** The end of the run from `start` on that fits into the slab. */
+function endOfSlab(lengths: Int32Array, start: number): number {
+  let left = SLAB_BYTES
+  let end = start
+  while (end < lengths.length && lengths[end]! <= left) left -= lengths[end++]!
+  return end
+}
+
+/** Returns the bytes filled. */
+function fillSlab(
+  data: Uint8Array,
+  view: DataView,
+  offsets: Uint32Array,
+  codes: Uint32Array,
+  lengths: Int32Array,
+  from: number,
+  start: number,
+  end: number,
+): number {
+  let filled = 0
+  for (let i = start; i < end; i++) {
+    const length = lengths[i]!
+    const at = offsets[codes[from + i]!]!
+    if (length <= SHORT_TEXT_BYTES) copyShort(view, at, length, slabView, filled)
+    else slab.set(data.subarray(at, at + length), filled)
+    filled += length
+  }
+  return filled
+}
+
+// Missing rows have the code 0 and become zero by a mask: a branch that depends on the data costs more than the work it saves.
+
+function gatherLengths(offsets: Uint32Array, codes: Uint32Array, gaps: Uint8Array | null, from: number, to: number, out: Int32Array): void {
+  for (let i = from; i < to; i++) {
+    const code = codes[i]!
+    const length = offsets[code + 1]! - offsets[code]!
+    out[i - from] = gaps === null ? length : length & -gaps[i]!
+  }
+}
+
+function gatherWords(source: Int32Array, codes: Uint32Array, gaps: Uint8Array | null, from: number, to: number, out: Int32Array): void {
+  for (let i = from; i < to; i++) {
+    const word = source[codes[i]!]!
+    out[i - from] = gaps === null ? word : word & -gaps[i]!
+  }
+}
+
+function gatherPairs(source: Int32Array, codes: Uint32Array, gaps: Uint8Array | null, from: number, to: number, out: Int32Array): void {
+  let o = 0
+  for (let i = from; i < to; i++, o += 2) {
+    const at = codes[i]! * 2
+    const mask = gaps === null ? -1 : -gaps[i]!
+    out[o] = source[at]! & mask
+    out[o + 1] = source[at + 1]! & mask
+  }
+}
+
+function gatherMany(
+  source: Int32Array,
+  codes: Uint32Array,
+  gaps: Uint8Array | null,
+  from: number,
+  to: number,
+  out: Int32Array,
+  width: number,
+): void {
+  let o = 0
+  for (let i = from; i < to; i++) {
+    const at = codes[i]! * width
+    const mask = gaps === null ? -1 : -gaps[i]!
+    for (let w = 0; w < width; w++) out[o++] = source[at + w]! & mask
+  }
+}
