@@ -286,8 +286,9 @@ class Daemon {
 
   /** A crash may come between a claim that a request asked for and the removal of the request: it is not carried out twice. */
   private async isCarriedOut(request: Request, recovered: readonly Claim[], filing: Filing): Promise<boolean> {
-    const matches = (of: { requeue_of: string | null; received_at: string }): boolean =>
-      of.requeue_of === request.drop_id && of.received_at >= request.requested_at
+    // With and without --force are two wishes; decisions know no force.
+    const matches = (of: { requeue_of: string | null; received_at: string; force?: boolean }): boolean =>
+      of.requeue_of === request.drop_id && of.received_at >= request.requested_at && (of.force ?? request.force) === request.force
     if (recovered.some((claim) => matches(claim.document))) return true
     for await (const receipt of filing.listReceipts({ sinceMs: Date.parse(request.requested_at) })) if (matches(receipt)) return true
     return false

@@ -63,7 +63,8 @@ async function waitForReceipt(context: CommandContext, filing: Filing, request: 
   const deadline = context.clock.monotonicMs() + WAIT_MS
   while (context.clock.monotonicMs() < deadline && !context.signal.aborted) {
     for await (const receipt of filing.listReceipts({ sinceMs })) {
-      if (receipt.requeue_of === request.drop_id && receipt.received_at >= request.requested_at) return receipt
+      const sameWish = receipt.kind === 'decision' || receipt.force === request.force
+      if (receipt.requeue_of === request.drop_id && receipt.received_at >= request.requested_at && sameWish) return receipt
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
   }

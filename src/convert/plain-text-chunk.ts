@@ -131,6 +131,12 @@ export class ChunkReader {
     return columns === null ? 'unclear' : { columns, next: at }
   }
 
+  /** A text that means "no value" in the record's own column names no record. */
+  private meansNoRecord(text: string): boolean {
+    const column = this.plan.columnOfCell[this.plan.recordCell]!
+    return column >= 0 && this.plan.table.columns[column]!.missingValues.has(text)
+  }
+
   /** Rows without content are taken out of the batch, as RowValidator does. Returns how many are left, or -1 for a row over the limit. */
   private dropBlankRows(rows: number): number {
     const { u8, u32 } = this.kernels
@@ -162,7 +168,12 @@ export class ChunkReader {
     for (const cell of this.cells) {
       if (cell.names) {
         recordTexts = cell.texts()
-        if (recordTexts.some((text) => text === '' || !isRecordId(`${plan.recordPrefix}${text}${plan.recordSuffix}`))) return null
+        if (
+          recordTexts.some(
+            (text) => text === '' || this.meansNoRecord(text) || !isRecordId(`${plan.recordPrefix}${text}${plan.recordSuffix}`),
+          )
+        )
+          return null
         recordOfRow = cell.rawCodes(rows)
       }
       if (cell.column === null) continue

@@ -34,7 +34,7 @@ export function wholeFile(layout: FileLayout): FilePart {
 }
 
 /**
- * About `wanted` parts of about the same work. Columns are cut first, for they hash independently; row groups only when there are too few
+ * About `wanted` parts of about the same work; none for a file without rows. Columns are cut first, for they hash independently; row groups only when there are too few
  * columns, and only where a row group begins a block: one of 131,072 rows is two blocks, so files of such row groups can be cut anywhere.
  */
 export function partsOf(layout: FileLayout, wanted: number): FilePart[] {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { ColumnType, ColumnVector } from '../../../src/columns/vector.js'
-import { bytesSource } from '../../../src/parquet/read-file.js'
-import { type ExpectedFile, verifyParquet } from '../../../src/parquet/verify-file.js'
-import { type Cell, columnType, plainVector, writeParquet } from './sample-vectors.js'
+import { bytesSource, openParquet, type ParquetFile } from '../../../src/parquet/read-file.js'
+import { compareDecoders, type ExpectedFile, SAMPLE_ROWS, verifyParquet } from '../../../src/parquet/verify-file.js'
+import { type Cell, columnType, dictionaryVector, plainVector, writeParquet } from './sample-vectors.js'
 
 const columns = [columnType('a', { kind: 'string' }, 'm'), columnType('when', { kind: 'timestamp', unit: 'MILLIS', utc: false })]
 const cells: Cell[][] = [
@@ -137,5 +137,128 @@ describe('a difference is named', () => {
       read: (start: number, end: number) => (++reads > 2 ? Promise.reject(failure) : bytesSource(file).read(start, end)),
     }
     await expect(verifyParquet(source, want)).rejects.toBe(failure)
+  })
+})
+
+describe('the second decoder', () => {
+  const types = [columnType('n', { kind: 'integer', bits: 32 }), columnType('t', { kind: 'string' })]
+
+  /** Row groups of the given rows, and the same file with an eye on what hyparquet is asked for. */
+  async function watched(groups: readonly number[]) {
+    const rowGroups = groups.map((rows, g) => [
+      plainVector(
+        types[0]!,
+        Array.from({ length: rows }, (_, i) => (i % 9 === 0 ? null : i + g)),
+      ),
+      dictionaryVector(
+        types[1]!,
+        Array.from({ length: rows }, (_, i) => `t${i % 50}`),
+      ),
+    ])
+    const written = await writeParquet({ columns: types, rowGroups })
+    const source = bytesSource(written.file)
+    const file = await openParquet(source)
+    const asked: { rowGroup: number; column: number; from: number; to: number }[] = []
+    const spy: ParquetFile = {
+      columns: file.columns,
+      rowGroups: file.rowGroups,
+      rowCount: file.rowCount,
+      keyValue: file.keyValue,
+      createdBy: file.createdBy,
+      readColumn: () => Promise.reject(new Error('not used')),
+      readRowGroup: () => Promise.reject(new Error('not used')),
+      close: () => file.close(),
+      readPages: (rowGroup, column, from, to) => {
+        asked.push({ rowGroup, column, from, to })
+        return file.readPages(rowGroup, column, from, to)
+      },
+    }
+    const want: ExpectedFile = { columns: types, rows: written.rows, contentSha256: written.contentSha256 }
+    return { source, file, spy, asked, want }
+  }
+
+  const hashes = Array.from({ length: 40 }, (_, i) => ((i * 2_654_435_761) % 2 ** 32).toString(16).padStart(8, '0').repeat(8))
+
+  test.each([
+    ['all rows of a small file', [10, 20, 5], 35],
+    ['of many row groups some', [30_000, 30_000, 30_000, 30_000], SAMPLE_ROWS],
+    ['of a large row group some rows', [131_072, 1000], SAMPLE_ROWS],
+  ])('reads %s, every column alike, and never more than its share', async (_, groups, rows) => {
+    const { source, spy, asked, want } = await watched(groups)
+    const starts = new Set<string>()
+    for (const contentSha256 of hashes.slice(0, 6)) {
+      asked.length = 0
+      await compareDecoders(source, spy, { ...want, contentSha256 }, 'full')
+      for (const column of [0, 1]) {
+        const windows = asked.filter((window) => window.column === column)
+        expect(windows.reduce((n, { from, to }) => n + to - from, 0)).toBe(Math.min(rows, want.rows))
+        expect(new Set(windows.map(({ rowGroup }) => rowGroup)).size).toBe(windows.length)
+        for (const { rowGroup, from, to } of windows) {
+          expect(from).toBeGreaterThanOrEqual(0)
+          expect(to).toBeLessThanOrEqual(groups[rowGroup]!)
+        }
+      }
+      starts.add(JSON.stringify(asked[0]))
+    }
+    // The hash picks, so that not always the same rows are looked at.
+    expect(starts.size).toBeGreaterThan(1)
+  })
+
+  test('reads everything when it is paranoid, and nothing of a file without rows', async () => {
+    const many = await watched([70_000, 70_000])
+    await compareDecoders(many.source, many.spy, many.want, 'paranoid')
+    expect(many.asked.map(({ rowGroup, column, from, to }) => [rowGroup, column, from, to])).toEqual([
+      [0, 0, 0, 70_000],
+      [0, 1, 0, 70_000],
+      [1, 0, 0, 70_000],
+      [1, 1, 0, 70_000],
+    ])
+    const none = await watched([])
+    await compareDecoders(none.source, none.spy, none.want, 'full')
+    expect(none.asked).toEqual([])
+    await verifyParquet(many.source, many.want, 'paranoid')
+    await verifyParquet(none.source, none.want, 'paranoid')
+  })
+
+  test('that reads another cell, a gap where there is none, or fewer rows, stops the file', async () => {
+    const { source, file, spy, want } = await watched([25_000])
+    for (const change of ['value', 'gap', 'text'] as const) {
+      const lying: ParquetFile = {
+        ...spy,
+        async readPages(rowGroup, column, from, to) {
+          const pages = await file.readPages(rowGroup, column, from, to)
+          const { values, validity } = pages.vector
+          if (change === 'value' && values.physical === 'INT32') values.data[24_998]! ^= 1
+          if (change === 'text' && values.physical === 'BYTE_ARRAY') values.data[3]! ^= 1
+          if (change === 'gap' && values.physical === 'INT32') {
+            validity[1] = 0
+            values.data[1] = 0
+            return { ...pages, vector: { ...pages.vector, nulls: pages.vector.nulls + 1 } }
+          }
+          return pages
+        },
+      }
+      await expect(compareDecoders(source, lying, want, 'full')).rejects.toMatchObject({
+        code: 'VERIFY_MISMATCH',
+        data: { part: 'decoders', column: change === 'text' ? 't' : 'n' },
+      })
+    }
+    await compareDecoders(source, spy, want, 'full')
+  })
+
+  test('pages are passed over that have no row of the window', async () => {
+    const { file } = await watched([70_000])
+    for (const [from, to, first, rows] of [
+      [0, 1, 0, 20_000],
+      [19_999, 20_000, 0, 20_000],
+      [20_000, 20_001, 20_000, 20_000],
+      [39_999, 40_001, 20_000, 40_000],
+      [69_999, 70_000, 60_000, 10_000],
+    ] as const) {
+      for (const column of [0, 1]) {
+        const { firstRow, vector } = await file.readPages(0, column, from, to)
+        expect([firstRow, vector.rows]).toEqual([first, rows])
+      }
+    }
   })
 })
