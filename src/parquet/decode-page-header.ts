@@ -44,27 +44,28 @@ const STRUCT = 12
 
 const DATA_PAGE = 0
 const DICTIONARY_PAGE = 2
+/** Numbers of the fields that describe the two kinds of pages. */
+const DATA_PAGE_HEADER = 5
+const DICTIONARY_PAGE_HEADER = 7
 /** Thrift nests as deep as its bytes say; a page header never needs more. */
 const DEPTH_LIMIT = 8
 
 /** Throws PARQUET_INVALID for bytes that are no header of a DataPage v1 or a dictionary page, also where they just end. */
 export function decodePageHeader(bytes: Uint8Array, start: number): DecodedPageHeader {
   const reader = new CompactReader(bytes, start)
-  let type: number | null = null
-  let uncompressed: number | null = null
-  let compressed: number | null = null
-  let crc: number | null = null
+  // Fields 1 to 4 are numbers: type, uncompressed_page_size, compressed_page_size, crc.
+  const numbers: (number | null)[] = [null, null, null, null]
   let data: readonly (number | null)[] | null = null
   let dictionary: readonly (number | null)[] | null = null
   for (let id = reader.nextField(0); id !== 0; id = reader.nextField(id)) {
-    if (id === 1) type = reader.i32()
-    else if (id === 2) uncompressed = reader.i32()
-    else if (id === 3) compressed = reader.i32()
-    else if (id === 4) crc = reader.i32()
-    else if (id === 5) data = reader.structOfI32(4)
-    else if (id === 7) dictionary = reader.structOfI32(2)
-    else reader.skip(reader.type, DEPTH_LIMIT)
+    if (id <= 4) numbers[id - 1] = reader.i32()
+    else if (id === DATA_PAGE_HEADER || id === DICTIONARY_PAGE_HEADER) {
+      const fields = reader.structOfI32(id === DATA_PAGE_HEADER ? 4 : 2)
+      if (id === DATA_PAGE_HEADER) data = fields
+      else dictionary = fields
+    } else reader.skip(reader.type, DEPTH_LIMIT)
   }
+  const [type, uncompressed, compressed, crc] = numbers as [number | null, number | null, number | null, number | null]
   must(uncompressed !== null && uncompressed >= 0 && compressed !== null && compressed >= 0, 'a page header without sizes')
   const sizes = { compressedBytes: compressed, uncompressedBytes: uncompressed, crc, bodyStart: reader.at }
   if (type === DATA_PAGE) {
