@@ -44,7 +44,9 @@ function tokeniseWith(kernels: Kernels, text: string | Uint8Array, options: Opti
       const words = (out >>> 2) + row * (width + 1)
       const cells: string[] = []
       for (let c = 0; c < width; c++) {
-        cells.push(Buffer.from(kernels.u8.subarray(kernels.u32[words + c]!, kernels.u32[words + c + 1]! - 1)).toString('latin1'))
+        const [from, to] = [kernels.u32[words + c]!, kernels.u32[words + c + 1]! - 1]
+        if (from < start || to < from || to > end) throw new Error(`field ${c} of row ${row} is [${from - start}, ${to - start})`)
+        cells.push(Buffer.from(kernels.u8.subarray(from, to)).toString('latin1'))
       }
       rows.push(cells)
     }
@@ -210,17 +212,25 @@ describe('tokenise', () => {
   it('leaves nothing that is plain and ends in a line end to the slow form', () => {
     const [, kernels] = forms
     const { code } = kernels as unknown as { code: { tokenise: (...parameters: number[]) => number } }
+    const expectAll = (bytes: Uint8Array, width: number): void => {
+      const { rows, next, status } = model(bytes, { width, final: false })
+      if (status !== 'more') return
+      scratch(kernels, () => {
+        const start = soil(kernels, bytes.length)
+        kernels.u8.set(bytes, start)
+        const out = kernels.allocate((bytes.length + 1) * (width + 1) * 4)
+        expect(code.tokenise(start, start + bytes.length, width, 44, 34, out, bytes.length + 1)).toBe(rows.length)
+        expect(kernels.u32[0]! - start).toBe(next)
+      })
+    }
+    for (let before = 0; before < 132; before++) {
+      const plain = 'p'.repeat(before)
+      for (const text of [`${plain},"q"\n`, `${plain},\r\n"q",""\r\n`, `"${plain}","a""b"\n`, `"${plain}""",\n`])
+        expectAll(Buffer.from(text), 2)
+    }
     fc.assert(
       fc.property(tame, ({ width, bytes }) => {
-        const { rows, next, status } = model(bytes, { width, final: false })
-        if (status !== 'more') return
-        scratch(kernels, () => {
-          const start = soil(kernels, bytes.length)
-          kernels.u8.set(bytes, start)
-          const out = kernels.allocate((bytes.length + 1) * (width + 1) * 4)
-          expect(code.tokenise(start, start + bytes.length, width, 44, 34, out, bytes.length + 1)).toBe(rows.length)
-          expect(kernels.u32[0]! - start).toBe(next)
-        })
+        expectAll(bytes, width)
       }),
       { numRuns: 500 },
     )
