@@ -85,12 +85,9 @@ export class RecordWriter {
       const file = await files.openRead(this.target.path)
       if (file === null) throw new IntakeError('VERIFY_MISMATCH', `${this.target.path} vanished before it could be verified`)
       try {
-        await verifyParquet(await fileSource(file), {
-          columns: table.columns,
-          rows: written.rows,
-          contentSha256: written.contentSha256,
-          content: this.writer.contentFacts(),
-        })
+        const { rows, contentSha256, parquetSha256 } = written
+        const content = this.writer.contentFacts()
+        await verifyParquet(await fileSource(file), { columns: table.columns, rows, contentSha256, parquetSha256, content }, verify)
       } finally {
         await file.close().catch(() => {})
       }

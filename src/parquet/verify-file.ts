@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { ColumnType } from '../columns/vector.js'
 import { canonicalJson } from '../core/canonical-json.js'
 import { isIntakeError } from '../errors.js'
@@ -13,7 +14,11 @@ export interface ExpectedFile {
   readonly contentSha256: string
   /** What the writer counted (`ParquetFileWriter.contentFacts`); with it a difference is named by column and block. */
   readonly content?: ContentFacts
+  /** SHA-256 of the whole file as it was written. */
+  readonly parquetSha256?: string
 }
+
+const HASH_BYTES = 1 << 20
 
 /** Rows of one file that hyparquet decodes in mode `full`. It takes twenty times as long for a row as the decoder of our own. */
 export const SAMPLE_ROWS = 65_536
@@ -34,7 +39,15 @@ export async function verifyParquet(source: ByteSource, expected: ExpectedFile, 
     const file = await openExpected(source, expected)
     compareContent(file, [await verifyPart(source, file, wholeFile(file))], expected)
     await compareDecoders(source, file, expected, mode)
+    if (expected.parquetSha256 !== undefined) await compareBytes(source, expected.parquetSha256)
   })
+}
+
+/** What no decoder looks at (the key-value members of the footer, for instance) is covered by the hash that was taken while writing. */
+async function compareBytes(source: ByteSource, parquetSha256: string): Promise<void> {
+  const hash = createHash('sha256')
+  for (let at = 0; at < source.sizeBytes; at += HASH_BYTES) hash.update(await source.read(at, Math.min(at + HASH_BYTES, source.sizeBytes)))
+  if (hash.digest('hex') !== parquetSha256) throw mismatch('bytes', 'the bytes of the file are not those that were written', {})
 }
 
 /**

@@ -104,7 +104,7 @@ export function tokenise(start: u32, end: u32, width: u32, delimiter: u32, quote
           return rows
         }
         // Outside quotes a CR before a LF belongs to the line end. Before the record lies what is none of ours.
-        if (after - 2 >= record && after >= 2 && load<u8>(after - 2) == CR) store<u32>(words - 4, after - 1)
+        if (after - 2 >= record && load<u8>(after - 2) == CR) store<u32>(words - 4, after - 1)
         rows++
         record = after
         if (rows == maxRows) {

@@ -1,8 +1,9 @@
 import { chmod, link, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { ConvertDone, ConvertRequest } from '../../../src/convert/protocol.js'
 import { outputPath } from '../../../src/convert/record-writer.js'
+import { RowValidator } from '../../../src/convert/row-validator.js'
 import type { OnInvalid } from '../../../src/documents/config.js'
 import { nodeFiles } from '../../../src/runtime/files.js'
 import { column, DROP_ID, Drop, expectAccount, readRows, TABLE } from './convert-kit.js'
@@ -255,6 +256,7 @@ describe('a drop with invalid rows', () => {
   it('has its rows skipped in any number without holding on to their texts', async () => {
     // 35,000 rows of 1 kB: more than the characters at which columns are emptied, none of them valid but the last.
     const drop = await Drop.of(`${HEAD}${Array.from({ length: 35_000 }, (_, i) => `A,x,,${i}${'n'.repeat(1000)}\n`).join('')}A,1,,\n`)
+    const emptied = vi.spyOn(RowValidator.prototype, 'takeSegment')
     const done = await drop.done({ onInvalid: 'skip-rows', tableDocument: one, reportFolder: null, verify: 'none' })
     expect(summary(done)).toEqual({
       staged: [['R1', 1, 35_000]],
@@ -263,6 +265,8 @@ describe('a drop with invalid rows', () => {
       totals: { TYPE_ERROR: 35_000 },
     })
     expect((await readRows(done.staged[0]!.path)).groups).toEqual([1])
+    // Once on the way, when nothing had been pushed yet, and once for the end.
+    expect(emptied).toHaveBeenCalledTimes(2)
   })
 })
 
