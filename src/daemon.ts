@@ -143,7 +143,7 @@ class Daemon {
       emit,
     })
     const slots = new ConversionSlots(threadsOf(config.convert.threads))
-    const converter = this.options.converter ?? new ConvertPool({ threads: slots.threads })
+    const converter = this.options.converter ?? new ConvertPool({ threads: slots.threads, lanes: slots.slots, files })
     this.stack.push('converter', () => converter.close())
     const space = new SpaceGate({
       clock,

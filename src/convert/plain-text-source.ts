@@ -118,6 +118,9 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes
 }
 
+/** A part in which no record starts: a long one goes through it. */
+const NO_ROWS: ChunkColumns = { rows: 0, blank: 0, vectors: [], recordTexts: [], recordOfRow: new Uint32Array(0) }
+
 export interface SourceChunk extends ChunkColumns {
   /** Where the next record starts in the file. */
   readonly next: number
@@ -152,6 +155,40 @@ export class PlainTextChunks {
       const found = this.reader.read(this.text, this.text + Math.min(to, end) - start, this.text + end - start, end === plan.sizeBytes)
       if (found === 'unclear') return null
       if (found !== 'short') return { ...found.columns, next: start + found.next - this.text, sourceBytes: found.next - this.text }
+      if (end === plan.sizeBytes || beyond > plan.chunk.rowBytes) return null
+    }
+  }
+
+  /**
+   * The same for a part of the file whose first record is not known yet: [from, to), `first` where it begins with the first record.
+   * `parity` is told how many quotes stand before `to - 1` (modulo 2), from where the part before left off, and gives back whether this part
+   * begins inside quotes. null: the part is not clean, plain text, or does not look so from here.
+   */
+  async readPart(
+    part: { from: number; to: number; first: boolean },
+    parity: (own: 0 | 1) => 0 | 1,
+  ): Promise<(SourceChunk & { readonly begin: number }) | null> {
+    const { plan, kernels } = this
+    const { to } = part
+    // The line end before the part belongs to it: it says whether a record starts at `from`.
+    const origin = part.first ? part.from : part.from - 1
+    let inside: 0 | 1 | null = null
+    for (let beyond = TAIL_BYTES; ; beyond *= 4) {
+      const end = Math.min(to + beyond, plan.sizeBytes)
+      await this.load(origin, end)
+      const { text } = this
+      inside ??= parity(kernels.quoteParity(text, text + to - 1 - origin, QUOTE))
+      const last = text + end - origin
+      const begin = part.first ? text : kernels.recordAfter(text, last, QUOTE, inside)
+      if (begin >= text + to - origin || (begin < 0 && end === plan.sizeBytes)) {
+        const at = begin < 0 ? plan.sizeBytes : origin + begin - text
+        return { ...NO_ROWS, begin: at, next: at, sourceBytes: 0 }
+      }
+      const found = begin < 0 ? 'short' : this.reader.read(begin, text + to - origin, last, end === plan.sizeBytes)
+      if (found === 'unclear') return null
+      if (found !== 'short') {
+        return { ...found.columns, begin: origin + begin - text, next: origin + found.next - text, sourceBytes: found.next - begin }
+      }
       if (end === plan.sizeBytes || beyond > plan.chunk.rowBytes) return null
     }
   }

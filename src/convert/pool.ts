@@ -1,19 +1,35 @@
 import { availableParallelism } from 'node:os'
 import { Piscina } from 'piscina'
-import { ERRORS } from '../errors.js'
+import { ERRORS, IntakeError } from '../errors.js'
+import type { Files } from '../runtime/files.js'
+import { nodeFiles } from '../runtime/files.js'
+import type { LaneResult, LaneTask, PoolResult, PoolTask, VerifyResult, VerifyTask } from './lane-protocol.js'
+import { convertLargeFile, LARGE_FILE_BYTES } from './large-file.js'
 import type { Converter, ConvertRequest, ConvertResult } from './protocol.js'
+import { Shares } from './shares.js'
 
 /** Threads for `convert.threads: "auto"`. os.cpus() is empty under systemd's ProcSubset=pid; this is not. */
 export function threadsOf(setting: 'auto' | number): number {
   return setting === 'auto' ? availableParallelism() : setting
 }
 
-/** Conversions on worker threads. A thread that dies takes its own conversion with it and is replaced. */
+/**
+ * Conversions on worker threads. A thread that dies takes its own conversion with it and is replaced.
+ *
+ * A large file goes to all `lanes` at once. Large files together never hold more than `lanes` threads, so that a pool with one thread more
+ * always has one for a small drop.
+ */
 export class ConvertPool implements Converter {
-  private readonly pool: Piscina<ConvertRequest, ConvertResult>
+  private readonly pool: Piscina<PoolTask, PoolResult>
+  private readonly files: Files
+  private readonly lanes: number
+  private readonly shares: Shares
 
-  constructor(options: { threads: number; workerUrl?: URL }) {
-    this.pool = new Piscina<ConvertRequest, ConvertResult>({
+  constructor(options: { threads: number; lanes?: number; workerUrl?: URL; files?: Files }) {
+    this.files = options.files ?? nodeFiles
+    this.lanes = options.lanes ?? options.threads
+    this.shares = new Shares(this.lanes)
+    this.pool = new Piscina<PoolTask, PoolResult>({
       // `.href`, not `.pathname`: a path with a space or a % would not survive.
       filename: (options.workerUrl ?? new URL('../../workers/convert.js', import.meta.url)).href,
       minThreads: 0,
@@ -26,10 +42,14 @@ export class ConvertPool implements Converter {
 
   async convert(request: ConvertRequest, options: { signal?: AbortSignal } = {}): Promise<ConvertResult> {
     try {
-      return await this.pool.run(request, options.signal === undefined ? {} : { signal: options.signal })
+      const stat = await this.files.stat(request.sourcePath)
+      if ((stat?.sizeBytes ?? 0) < LARGE_FILE_BYTES) return await this.convertAlone(request, options)
+      const large = await this.shares.holding(this.lanes, () => this.convertOnLanes(request, options))
+      return large ?? (await this.shares.holding(1, () => this.convertAlone(request, options)))
     } catch (error) {
       if (options.signal?.aborted)
         return { status: 'failed', code: 'ABORTED', message: 'The conversion was stopped', hint: ERRORS.ABORTED.hint }
+      if (error instanceof IntakeError) return { status: 'failed', code: error.code, message: error.message, hint: error.hint }
       const text = error instanceof Error ? error.message : String(error)
       return { status: 'failed', code: 'WORKER_FAILED', message: `The conversion worker stopped: ${text}`, hint: ERRORS.WORKER_FAILED.hint }
     }
@@ -37,5 +57,23 @@ export class ConvertPool implements Converter {
 
   async close(): Promise<void> {
     await this.pool.destroy()
+  }
+
+  private async convertAlone(request: ConvertRequest, options: { signal?: AbortSignal }): Promise<ConvertResult> {
+    return (await this.pool.run(
+      { kind: 'convert', request },
+      options.signal === undefined ? {} : { signal: options.signal },
+    )) as ConvertResult
+  }
+
+  private convertOnLanes(request: ConvertRequest, options: { signal?: AbortSignal }): Promise<ConvertResult | null> {
+    return convertLargeFile(request, {
+      files: this.files,
+      lanes: this.lanes,
+      // Lanes stop by a flag in shared memory; aborting their task would kill the thread.
+      runLane: async (task: LaneTask) => (await this.pool.run(task, { transferList: [task.port] })) as LaneResult,
+      runVerify: async (task: VerifyTask) => (await this.pool.run(task)) as VerifyResult,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    })
   }
 }

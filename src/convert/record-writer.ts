@@ -3,9 +3,10 @@ import type { ColumnVector } from '../columns/vector.js'
 import { transactionId } from '../core/drop-id.js'
 import { sha256Hex } from '../core/hashes.js'
 import { IntakeError } from '../errors.js'
+import type { EncodedColumnChunk } from '../parquet/encode-column.js'
 import { ParquetFileWriter } from '../parquet/file-writer.js'
 import { fileSource } from '../parquet/read-file.js'
-import { verifyParquet } from '../parquet/verify-file.js'
+import { type ExpectedFile, verifyParquet } from '../parquet/verify-file.js'
 import type { Files, OpenFile } from '../runtime/files.js'
 import type { Table } from '../tables/schema.js'
 import type { ConvertRequest, Output } from './protocol.js'
@@ -75,24 +76,33 @@ export class RecordWriter {
     return this.writer.writeRowGroup(vectors)
   }
 
+  /** A row group that another thread has encoded. */
+  writeEncodedRowGroup(vectors: readonly ColumnVector[], encoded: readonly EncodedColumnChunk[]): Promise<void> {
+    return this.writer.writeEncodedRowGroup(vectors, encoded)
+  }
+
   /** Finishes, syncs and verifies the file. Throws VERIFY_MISMATCH, FSYNC_FAILED, DISK_FULL; then the caller discards it. */
-  async finish(): Promise<WrittenRecord> {
-    const { files, table, verify } = this.options
+  async finish(verifyFile?: (path: string, expected: ExpectedFile) => Promise<void>): Promise<WrittenRecord> {
+    const { table, verify } = this.options
     const written = await this.writer.finish()
     await this.file.sync()
     await this.close()
     if (verify !== 'none') {
-      const file = await files.openRead(this.target.path)
-      if (file === null) throw new IntakeError('VERIFY_MISMATCH', `${this.target.path} vanished before it could be verified`)
-      try {
-        const { rows, contentSha256, parquetSha256 } = written
-        const content = this.writer.contentFacts()
-        await verifyParquet(await fileSource(file), { columns: table.columns, rows, contentSha256, parquetSha256, content }, verify)
-      } finally {
-        await file.close().catch(() => {})
-      }
+      const { rows, contentSha256, parquetSha256 } = written
+      const expected = { columns: table.columns, rows, contentSha256, parquetSha256, content: this.writer.contentFacts() }
+      await (verifyFile ?? ((path) => this.verifyHere(path, expected, verify)))(this.target.path, expected)
     }
     return { ...this.target, ...written }
+  }
+
+  private async verifyHere(path: string, expected: ExpectedFile, verify: 'full' | 'paranoid'): Promise<void> {
+    const file = await this.options.files.openRead(path)
+    if (file === null) throw new IntakeError('VERIFY_MISMATCH', `${path} vanished before it could be verified`)
+    try {
+      await verifyParquet(await fileSource(file), expected, verify)
+    } finally {
+      await file.close().catch(() => {})
+    }
   }
 
   /** Gives the file up: closed and unlinked, with its staging folder. */

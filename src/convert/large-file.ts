@@ -1,0 +1,266 @@
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { IntakeError, isIntakeError } from '../errors.js'
+import { fileSource } from '../parquet/read-file.js'
+import { compareContent, compareDecoders, damageIsMismatch, type ExpectedFile, openExpected } from '../parquet/verify-file.js'
+import { type PartDigests, partsOf } from '../parquet/verify-parts.js'
+import type { Files } from '../runtime/files.js'
+import { compileTable, type Table } from '../tables/schema.js'
+import { KeyIndex } from './key-index.js'
+import {
+  CONTROL_WORDS,
+  LANE_ENDS,
+  type LaneResult,
+  type LaneTask,
+  type PartMade,
+  STOP,
+  type VerifyResult,
+  type VerifyTask,
+  WRITTEN,
+} from './lane-protocol.js'
+import { CHUNK_MAX_BYTES, type PlainTextPlan, planPlainText, ROW_GROUP_MIN_ROWS } from './plain-text-source.js'
+import type { ConvertDone, ConvertRequest, Output } from './protocol.js'
+import { RecordWriter } from './record-writer.js'
+import { ReportBuilder } from './report-builder.js'
+
+/** Below, one thread is done before others would have begun. */
+export const LARGE_FILE_BYTES = 8 * 1024 ** 2
+
+export interface LargeFileOptions {
+  readonly files: Files
+  readonly lanes: number
+  readonly runLane: (task: LaneTask) => Promise<LaneResult>
+  readonly runVerify: (task: VerifyTask) => Promise<VerifyResult>
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Converts one large record of clean, plain text on several threads: parts are read, checked and encoded by lanes, and written here in the
+ * order of the file while later ones are still being made. The bytes are those that one thread makes.
+ *
+ * null: this file is not for it (small, many records, not plain, or something in it is wrong); nothing is left of the attempt.
+ */
+export async function convertLargeFile(request: ConvertRequest, options: LargeFileOptions): Promise<ConvertDone | null> {
+  const { files } = options
+  if (request.grouping.kind !== 'single' || request.output.kind === 'none' || request.mendedRecords !== undefined || options.lanes < 2)
+    return null
+  const stat = await files.stat(request.sourcePath)
+  if (stat !== null && stat.kind === 'file' && stat.sizeBytes < LARGE_FILE_BYTES) return null
+  const file = await files.openRead(request.sourcePath, { follow: true })
+  if (file === null) return null
+  let plan: PlainTextPlan | null
+  const table = compileTable(request.tableDocument, request.tableName)
+  try {
+    const { sizeBytes } = await file.stat()
+    if (sizeBytes < LARGE_FILE_BYTES) return null
+    plan = await planPlainText(request, table, file, sizeBytes)
+  } finally {
+    await file.close().catch(() => {})
+  }
+  if (plan === null || plan.sizeBytes - plan.dataStart <= plan.chunkBytes) return null
+  return new LargeFile(request, request.output, table, plan, options).run()
+}
+
+class LargeFile {
+  private readonly startedMs = performance.now()
+  private readonly parts: number
+  private readonly control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4))
+  private readonly waiting = new Map<number, PartMade>()
+  private readonly keys: KeyIndex
+  private opening!: Promise<RecordWriter>
+  private writing: Promise<void> = Promise.resolve()
+  private failure: unknown = null
+  private unclear = false
+  private written = 0
+  private at: number
+  private rows = 0
+  private blank = 0
+
+  constructor(
+    private readonly request: ConvertRequest,
+    private readonly output: Exclude<Output, { kind: 'none' }>,
+    private readonly table: Table,
+    private readonly plan: PlainTextPlan,
+    private readonly options: LargeFileOptions,
+  ) {
+    this.parts = Math.ceil((plan.sizeBytes - plan.dataStart) / plan.chunkBytes)
+    this.keys = new KeyIndex(table)
+    this.at = plan.dataStart
+  }
+
+  async run(): Promise<ConvertDone | null> {
+    const { files, signal } = this.options
+    const stop = (): void => this.stop()
+    signal?.addEventListener('abort', stop, { once: true })
+    try {
+      signal?.throwIfAborted()
+      const { compression, verify } = this.request
+      const recordId = this.request.grouping.kind === 'single' ? (this.request.grouping.recordId ?? '') : ''
+      // Lanes begin at once; the library behind the writer loads meanwhile.
+      const lanes = this.runLanes()
+      lanes.catch(() => {})
+      this.opening = RecordWriter.open({ files, table: this.table, output: this.output, recordId, compression, verify })
+      this.opening.catch((error: unknown) => this.fail(error))
+      await lanes
+      const writer = await this.opening
+      await this.writing
+      signal?.throwIfAborted()
+      if (this.failure !== null) throw this.failure
+      const whole = !this.unclear && this.written === this.parts && this.at === this.plan.sizeBytes
+      if (!whole || this.rows === 0 || (this.request.expectedRows !== null && this.request.expectedRows !== this.rows)) {
+        await writer.discard()
+        return null
+      }
+      const written = await writer.finish((path, expected) => this.verify(path, expected))
+      return this.done(recordId, written)
+    } catch (error) {
+      this.stop()
+      await this.writing.catch(() => {})
+      const writer = await this.opening?.catch(() => null)
+      await writer?.discard().catch(() => {})
+      throw error
+    } finally {
+      signal?.removeEventListener('abort', stop)
+    }
+  }
+
+  private async runLanes(): Promise<void> {
+    const parities = new Int32Array(new SharedArrayBuffer(this.parts * 4))
+    const ports: MessagePort[] = []
+    const lanes = Array.from({ length: Math.min(this.options.lanes, this.parts) }, async () => {
+      const { port1, port2 } = new MessageChannel()
+      ports.push(port1)
+      const ended = new Promise<void>((resolve) => {
+        port1.on('message', (message: PartMade | typeof LANE_ENDS) => (message === LANE_ENDS ? resolve() : this.take(message)))
+      })
+      const result = await this.options.runLane({
+        kind: 'lane',
+        request: { ...this.request, progress: null },
+        chunkBytes: this.plan.chunkBytes,
+        parts: this.parts,
+        control: this.control,
+        parities,
+        port: port2,
+      })
+      // The result may overtake the last messages of the lane.
+      await ended
+      if (result.status === 'unclear') this.giveUp()
+      if (result.status === 'failed') this.fail(new IntakeError(result.code, result.message, { hint: result.hint }))
+    })
+    try {
+      await Promise.all(lanes)
+    } finally {
+      for (const port of ports) port.close()
+    }
+  }
+
+  private take(made: PartMade): void {
+    this.waiting.set(made.part, made)
+    this.writing = this.writing.then(() => this.writeReady())
+  }
+
+  private async writeReady(): Promise<void> {
+    try {
+      for (let made = this.waiting.get(this.written); made !== undefined; made = this.waiting.get(this.written)) {
+        this.waiting.delete(this.written)
+        if (this.unclear || this.failure !== null) return
+        await this.write(made)
+        this.written++
+        Atomics.store(this.control, WRITTEN, this.written)
+        Atomics.notify(this.control, WRITTEN)
+      }
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  private async write(made: PartMade): Promise<void> {
+    const { plan } = this
+    const isLast = made.next === plan.sizeBytes
+    // Where one part ends the next must begin; and a row group that is too small means another cut for the whole file.
+    if (made.begin !== this.at || (made.rows < ROW_GROUP_MIN_ROWS && !isLast && plan.chunkBytes < CHUNK_MAX_BYTES)) return this.giveUp()
+    if (made.rows > 0) {
+      if (!this.keys.add(made.vectors, new Uint32Array(made.rows))) return this.giveUp()
+      const writer = await this.opening
+      await writer.writeEncodedRowGroup(made.vectors, made.encoded)
+    }
+    this.at = made.next
+    this.rows += made.rows
+    this.blank += made.blank
+    const { progress } = this.request
+    if (progress !== null) {
+      Atomics.store(progress, 1, BigInt(plan.sizeBytes))
+      Atomics.store(progress, 0, BigInt(this.at))
+    }
+  }
+
+  /** Every cell of the finished file is decoded again, by all threads. */
+  private async verify(path: string, expected: ExpectedFile): Promise<void> {
+    const { files, lanes, runVerify } = this.options
+    const file = await files.openRead(path)
+    if (file === null) throw new IntakeError('VERIFY_MISMATCH', `${path} vanished before it could be verified`)
+    try {
+      const source = await fileSource(file)
+      await damageIsMismatch(async () => {
+        const opened = await openExpected(source, expected)
+        const layout = { columns: opened.columns, rowGroups: opened.rowGroups }
+        const decoding = Promise.all(
+          partsOf(layout, lanes).map(async (part): Promise<PartDigests> => {
+            const result = await runVerify({ kind: 'verify', path, layout, part })
+            if (result.status === 'failed') throw new IntakeError(result.code, result.message, { hint: result.hint })
+            return result.digests
+          }),
+        )
+        // Its rejection is met below; until then it must not count as unhandled.
+        decoding.catch(() => {})
+        await compareDecoders(source, opened, expected, this.request.verify === 'paranoid' ? 'paranoid' : 'full')
+        compareContent(opened, await decoding, expected)
+      })
+    } finally {
+      await file.close().catch(() => {})
+    }
+  }
+
+  private done(recordId: string, written: Awaited<ReturnType<RecordWriter['finish']>>): ConvertDone {
+    const seconds = (performance.now() - this.startedMs) / 1000
+    const { labels, header, sizeBytes } = this.plan
+    const rowsIn = this.rows + this.blank
+    const report = new ReportBuilder({ place: this.request.place, limit: 1 }).build({
+      name: this.table.name,
+      labels,
+      seconds,
+      md5: null,
+      sha256: null,
+      bytes: sizeBytes,
+      fields: labels.length,
+      rows: rowsIn,
+    })
+    return {
+      status: 'done',
+      valid: true,
+      schemaSha256: this.table.schemaSha256,
+      staged: [{ ...written, recordId, invalid: 0 }],
+      withheld: [],
+      rows: { in: rowsIn, good: this.rows, invalid: 0, blank: this.blank },
+      absentColumns: header.absentColumns,
+      problem: null,
+      totals: {},
+      report,
+      seconds,
+    }
+  }
+
+  private giveUp(): void {
+    this.unclear = true
+    this.stop()
+  }
+
+  private fail(error: unknown): void {
+    if (this.failure === null || isIntakeError(error, 'FSYNC_FAILED')) this.failure = error
+    this.stop()
+  }
+
+  private stop(): void {
+    Atomics.store(this.control, STOP, 1)
+    Atomics.notify(this.control, WRITTEN)
+  }
+}
