@@ -143,7 +143,9 @@ class Daemon {
       emit,
     })
     const slots = new ConversionSlots(threadsOf(config.convert.threads))
-    const converter = this.options.converter ?? new ConvertPool({ threads: slots.threads, lanes: slots.slots, files })
+    const converter =
+      this.options.converter ??
+      new ConvertPool({ threads: slots.threads, lanes: slots.slots, memoryBytes: config.convert.memoryMb * 1024 ** 2, files })
     this.stack.push('converter', () => converter.close())
     const space = new SpaceGate({
       clock,

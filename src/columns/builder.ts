@@ -19,7 +19,7 @@ const REQUIRED: CellProblem = constraintProblem('required', 'expected a value: t
  * Turns the cells of one column into a vector. Each distinct text is parsed and checked once; after that a cell costs one look-up and no
  * allocation. Equal values get one code, whatever their text (1.5 and 1.50), in order of first appearance.
  *
- * A code belongs to the builder until `take()`, which starts a new dictionary.
+ * A code belongs to the builder until `take()` or `forget()`, which start a new dictionary.
  */
 export class ColumnBuilder {
   /** What is wrong with the cell that the last `check` or `checkValue` answered with PROBLEM. */
@@ -123,13 +123,74 @@ export class ColumnBuilder {
     const validity = this.validity.slice(0, rows)
     const base = { rows, validity, nulls: this.nulls }
     const distinct = this.dictionary.count
-    // Parquet has no dictionaries of booleans, and one of mostly unique values only costs space.
-    const plain = this.column.physical === 'BOOLEAN' || (distinct > DICTIONARY_FLOOR && distinct * 2 > rows - this.nulls)
-    const vector: ColumnVector = plain
+    const vector: ColumnVector = this.goesPlain(distinct, rows - this.nulls)
       ? { form: 'plain', ...base, values: this.dictionary.gather(codes, validity) }
       : { form: 'dictionary', ...base, codes, dictionary: this.dictionary.values() }
     this.reset()
     return vector
+  }
+
+  /**
+   * Rows as a vector of their own, apart from those pushed: row i has the value `values[codes[i]]`, where `values` are codes that `check`
+   * gave, or MISSING, in order of first appearance, each one used. The vector is what `take()` would make of a builder that had seen
+   * these rows only; codes given out stay good.
+   */
+  vectorOf(values: Int32Array, codes: Uint32Array): ColumnVector {
+    const rows = codes.length
+    const places = new Int32Array(this.dictionary.count).fill(-1)
+    const used = new Uint32Array(values.length)
+    const placeOf = new Int32Array(values.length)
+    let distinct = 0
+    let missing = false
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]!
+      if (value < 0) {
+        placeOf[i] = MISSING
+        missing = true
+        continue
+      }
+      let place = places[value]!
+      if (place < 0) {
+        place = distinct++
+        places[value] = place
+        used[place] = value
+      }
+      placeOf[i] = place
+    }
+    const rowCodes = new Uint32Array(rows)
+    const validity = new Uint8Array(rows)
+    let nulls = 0
+    if (missing) {
+      for (let i = 0; i < rows; i++) {
+        const place = placeOf[codes[i]!]!
+        if (place < 0) nulls++
+        else {
+          rowCodes[i] = place
+          validity[i] = 1
+        }
+      }
+    } else {
+      for (let i = 0; i < rows; i++) rowCodes[i] = placeOf[codes[i]!]!
+      validity.fill(1)
+    }
+    const base = { rows, validity, nulls }
+    if (this.goesPlain(distinct, rows - nulls)) {
+      // Back from places among the used values to places among all.
+      for (let i = 0; i < rows; i++) rowCodes[i] = used[rowCodes[i]!]!
+      return { form: 'plain', ...base, values: this.dictionary.gather(rowCodes, validity) }
+    }
+    const dictionary = this.dictionary.gather(used.subarray(0, distinct), new Uint8Array(distinct).fill(1))
+    return { form: 'dictionary', ...base, codes: rowCodes, dictionary }
+  }
+
+  /** Starts a new dictionary and drops the rows pushed: codes given out before are void. */
+  forget(): void {
+    this.reset()
+  }
+
+  /** Parquet has no dictionaries of booleans, and one of mostly unique values only costs space. */
+  private goesPlain(distinct: number, present: number): boolean {
+    return this.column.physical === 'BOOLEAN' || (distinct > DICTIONARY_FLOOR && distinct * 2 > present)
   }
 
   private judge(text: string): number {

@@ -1,7 +1,7 @@
 import type { Scalar } from '../columns/cell.js'
 import { isProblem } from '../columns/cell.js'
 import type { Column } from '../columns/column.js'
-import type { ColumnVector, PlainVector, Values } from '../columns/vector.js'
+import type { PlainVector, Values } from '../columns/vector.js'
 import type { Kernels } from '../kernels/kernels.js'
 
 const QUOTE = 0x22
@@ -20,8 +20,8 @@ export interface DirectColumn {
   clear(): void
   /** Takes the cells of a batch. False: a cell is wrong. May rewrite the field words of its own column, so columns go in the order of their cells. */
   add(fields: number, stride: number, position: number, rows: number): boolean
-  /** Takes rows that went through a dictionary before. */
-  append(vector: ColumnVector): void
+  /** What was taken so far were distinct values: they become rows, each with the value at its code. */
+  spread(codes: Uint32Array): void
   /** The rows so far; null: one of them breaks a constraint. */
   take(): PlainVector | null
 }
@@ -89,16 +89,25 @@ class DirectNumbers implements DirectColumn {
     return true
   }
 
-  append(vector: ColumnVector): void {
-    this.reserve(this.rows + vector.rows)
-    const source = (vector.form === 'plain' ? vector.values : vector.dictionary).data as NumberArray
-    for (let i = 0; i < vector.rows; i++) {
-      const valid = vector.validity[i]!
-      this.valid[this.rows + i] = valid
-      const value = valid === 0 ? zeroOf(this.data) : source[vector.form === 'plain' ? i : vector.codes[i]!]!
-      this.data[this.rows + i] = value as never
+  spread(codes: Uint32Array): void {
+    const distinct = this.data.slice(0, this.rows)
+    const validity = this.valid.slice(0, this.rows)
+    const rows = codes.length
+    this.reserve(rows)
+    const { data, valid } = this
+    for (let i = 0; i < rows; i++) valid[i] = validity[codes[i]!]!
+    // As words: a bigint made and dropped for each row costs more than all the rest.
+    const from = new Int32Array(distinct.buffer, 0, distinct.byteLength >>> 2)
+    const to = new Int32Array(data.buffer, 0, data.byteLength >>> 2)
+    if (data.BYTES_PER_ELEMENT === 4) for (let i = 0; i < rows; i++) to[i] = from[codes[i]!]!
+    else {
+      for (let i = 0; i < rows; i++) {
+        const at = codes[i]! << 1
+        to[2 * i] = from[at]!
+        to[2 * i + 1] = from[at + 1]!
+      }
     }
-    this.rows += vector.rows
+    this.rows = rows
   }
 
   take(): PlainVector | null {
@@ -201,10 +210,6 @@ class DirectNumbers implements DirectColumn {
   }
 }
 
-function zeroOf(data: NumberArray): number | bigint {
-  return data instanceof BigInt64Array ? 0n : 0
-}
-
 function numbers(column: Column, length: number): NumberArray {
   if (column.physical === 'INT32') return new Int32Array(length)
   return column.physical === 'INT64' ? new BigInt64Array(length) : new Float64Array(length)
@@ -283,19 +288,30 @@ class DirectTexts implements DirectColumn {
     return true
   }
 
-  append(vector: ColumnVector): void {
-    const values = vector.form === 'plain' ? vector.values : vector.dictionary
-    if (values.physical !== 'BYTE_ARRAY') throw new Error('a text column holds texts')
-    this.reserveRows(this.rows + vector.rows)
-    for (let i = 0; i < vector.rows; i++) {
-      if (vector.validity[i] === 0) {
-        this.valid[this.rows] = 0
-        this.offsets[++this.rows] = this.bytes
-        continue
-      }
-      const v = vector.form === 'plain' ? i : vector.codes[i]!
-      this.appendText(values.data.subarray(values.offsets[v]!, values.offsets[v + 1]!))
+  spread(codes: Uint32Array): void {
+    const rows = codes.length
+    const distinct = this.data.slice(0, this.bytes)
+    const ends = this.offsets.slice(0, this.rows + 1)
+    const validity = this.valid.slice(0, this.rows)
+    let bytes = 0
+    for (let i = 0; i < rows; i++) bytes += ends[codes[i]! + 1]! - ends[codes[i]!]!
+    this.reserveRows(rows)
+    this.reserveBytes(bytes)
+    const { data, offsets, valid } = this
+    let at = 0
+    for (let i = 0; i < rows; i++) {
+      const code = codes[i]!
+      const start = ends[code]!
+      const end = ends[code + 1]!
+      // A view for each short text costs more than its bytes.
+      if (end - start > 64) data.set(distinct.subarray(start, end), at)
+      else for (let b = start, to = at; b < end; b++, to++) data[to] = distinct[b]!
+      at += end - start
+      offsets[i + 1] = at
+      valid[i] = validity[code]!
     }
+    this.bytes = bytes
+    this.rows = rows
   }
 
   take(): PlainVector | null {

@@ -12,6 +12,8 @@ export interface LaneTask {
   readonly request: ConvertRequest
   readonly chunkBytes: number
   readonly parts: number
+  /** Parts that may be finished or in the making beyond what is written: bounds memory. */
+  readonly partsAhead: number
   readonly control: Int32Array
   /** One word a part: 0 not known yet, 1 + quotes modulo 2. */
   readonly parities: Int32Array
@@ -38,9 +40,6 @@ export const NEXT_PART = 0
 export const WRITTEN = 1
 export const STOP = 2
 export const CONTROL_WORDS = 3
-
-/** Parts that may be finished or in the making beyond what is written, per lane: bounds memory. */
-export const PARTS_AHEAD_PER_LANE = 2
 
 /** The last message of a lane: its parts are all there. */
 export const LANE_ENDS = 'lane ends'

@@ -1,6 +1,7 @@
 import type { ColumnVector, Values } from '../columns/vector.js'
 import { ERRORS, IntakeError, systemCodeOf } from '../errors.js'
 import { type EncodedColumnChunk, encodeColumn } from '../parquet/encode-column.js'
+import { encodeKernels } from '../parquet/encode-kernels.js'
 import { fileSource } from '../parquet/read-file.js'
 import { verifyPart } from '../parquet/verify-parts.js'
 import type { Files } from '../runtime/files.js'
@@ -11,7 +12,6 @@ import {
   type LaneResult,
   type LaneTask,
   NEXT_PART,
-  PARTS_AHEAD_PER_LANE,
   type PartMade,
   STOP,
   type VerifyResult,
@@ -42,6 +42,7 @@ export async function runLane(task: LaneTask, files: Files): Promise<LaneResult>
       if (planned === null) return unclear(control)
       const plan = { ...planned, chunkBytes: task.chunkBytes }
       const chunks = new PlainTextChunks(kernels, plan, file)
+      const pageKernels = await encodeKernels()
       for (;;) {
         const part = Atomics.add(control, NEXT_PART, 1)
         if (part >= task.parts || Atomics.load(control, STOP) !== 0) return { status: 'done' }
@@ -54,8 +55,11 @@ export async function runLane(task: LaneTask, files: Files): Promise<LaneResult>
         })
         if (Atomics.load(control, STOP) !== 0) return { status: 'done' }
         if (made === null) return unclear(control)
-        const encoded = made.rows === 0 ? [] : made.vectors.map((vector) => own(encodeColumn(vector, { compression: request.compression })))
-        waitForWriter(control, part)
+        const encoded =
+          made.rows === 0
+            ? []
+            : made.vectors.map((vector) => own(encodeColumn(vector, { compression: request.compression, kernels: pageKernels })))
+        waitForWriter(control, part, task.partsAhead)
         const message: PartMade = {
           part,
           begin: made.begin,
@@ -128,10 +132,10 @@ function insideBefore(parities: Int32Array, part: number, control: Int32Array): 
   return inside === 0 ? 0 : 1
 }
 
-function waitForWriter(control: Int32Array, part: number): void {
+function waitForWriter(control: Int32Array, part: number, partsAhead: number): void {
   for (;;) {
     const written = Atomics.load(control, WRITTEN)
-    if (part < written + PARTS_AHEAD_PER_LANE * 2 || Atomics.load(control, STOP) !== 0) return
+    if (part < written + partsAhead || Atomics.load(control, STOP) !== 0) return
     Atomics.wait(control, WRITTEN, written, LOOK_MS)
   }
 }

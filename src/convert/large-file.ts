@@ -28,6 +28,8 @@ export const LARGE_FILE_BYTES = 8 * 1024 ** 2
 export interface LargeFileOptions {
   readonly files: Files
   readonly lanes: number
+  /** What parts in flight may take. */
+  readonly memoryBytes: number
   readonly runLane: (task: LaneTask) => Promise<LaneResult>
   readonly runVerify: (task: VerifyTask) => Promise<VerifyResult>
   readonly signal?: AbortSignal
@@ -137,6 +139,7 @@ class LargeFile {
         request: { ...this.request, progress: null },
         chunkBytes: this.plan.chunkBytes,
         parts: this.parts,
+        partsAhead: this.partsAhead,
         control: this.control,
         parities,
         port: port2,
@@ -151,6 +154,12 @@ class LargeFile {
     } finally {
       for (const port of ports) port.close()
     }
+  }
+
+  /** A part takes about four times its text: the text, its columns, its pages, and what the kernels hold. */
+  private get partsAhead(): number {
+    const { lanes, memoryBytes } = this.options
+    return Math.min(Math.max(Math.floor(memoryBytes / (this.plan.chunkBytes * 4)), lanes), lanes * 2)
   }
 
   private take(made: PartMade): void {

@@ -12,6 +12,8 @@ const HEAD_BYTES = 256 * 1024
 /** Text beyond the end of a chunk that is read with it, for its last record. */
 const TAIL_BYTES = 64 * 1024
 const CHUNK_MIN_BYTES = 64 * 1024
+/** Chunks after which a reader begins anew with empty memory. */
+const CHUNKS_PER_READER = 32
 /** What a row group may take of the source (DESIGN §9); a chunk is a row group. */
 export const CHUNK_MAX_BYTES = 32 * 1024 ** 2
 /** Rows that a chunk aims at, by the length of the first rows. */
@@ -132,23 +134,35 @@ export interface SourceChunk extends ChunkColumns {
  * kernels' stack, and is the caller's to give back. A chunk holds the records that start in [from, to).
  */
 export class PlainTextChunks {
-  private readonly reader: ChunkReader
+  private readonly mark: number
+  private reader: ChunkReader
   private text: number
   private textBytes: number
+  private chunks = 0
 
   constructor(
     private readonly kernels: Kernels,
     private readonly plan: PlainTextPlan,
     private readonly file: OpenFile,
   ) {
+    this.mark = kernels.mark()
     this.textBytes = Math.min(plan.chunkBytes, plan.sizeBytes) + TAIL_BYTES
     this.text = kernels.allocate(this.textBytes, 4096)
     this.reader = new ChunkReader(kernels, plan.chunk)
   }
 
+  /** Dictionaries that grew leave their old room behind. What a chunk gives depends on the chunk alone, so beginning anew shows nowhere. */
+  private renewNowAndThen(): void {
+    if (++this.chunks % CHUNKS_PER_READER !== 0) return
+    this.kernels.release(this.mark)
+    this.text = this.kernels.allocate(this.textBytes, 4096)
+    this.reader = new ChunkReader(this.kernels, this.plan.chunk)
+  }
+
   /** The records that start in [start, to); `start` is where a record starts. null: the chunk is not clean, plain text. */
   async read(start: number, to: number): Promise<SourceChunk | null> {
     const { plan } = this
+    this.renewNowAndThen()
     for (let beyond = TAIL_BYTES; ; beyond *= 4) {
       const end = Math.min(to + beyond, plan.sizeBytes)
       await this.load(start, end)
@@ -170,6 +184,7 @@ export class PlainTextChunks {
   ): Promise<(SourceChunk & { readonly begin: number }) | null> {
     const { plan, kernels } = this
     const { to } = part
+    this.renewNowAndThen()
     // The line end before the part belongs to it: it says whether a record starts at `from`.
     const origin = part.first ? part.from : part.from - 1
     let inside: 0 | 1 | null = null

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { Piscina } from 'piscina'
+import { intakeConfig } from '../documents/config.js'
 import { ERRORS, IntakeError } from '../errors.js'
 import type { Files } from '../runtime/files.js'
 import { nodeFiles } from '../runtime/files.js'
@@ -7,6 +8,8 @@ import type { LaneResult, LaneTask, PoolResult, PoolTask, VerifyResult, VerifyTa
 import { convertLargeFile, LARGE_FILE_BYTES } from './large-file.js'
 import type { Converter, ConvertRequest, ConvertResult } from './protocol.js'
 import { Shares } from './shares.js'
+
+const DEFAULT_MEMORY_BYTES = intakeConfig.parse({}).convert.memoryMb * 1024 ** 2
 
 /** Threads for `convert.threads: "auto"`. os.cpus() is empty under systemd's ProcSubset=pid; this is not. */
 export function threadsOf(setting: 'auto' | number): number {
@@ -24,10 +27,12 @@ export class ConvertPool implements Converter {
   private readonly files: Files
   private readonly lanes: number
   private readonly shares: Shares
+  private readonly memoryBytes: number
 
-  constructor(options: { threads: number; lanes?: number; workerUrl?: URL; files?: Files }) {
+  constructor(options: { threads: number; lanes?: number; memoryBytes?: number; workerUrl?: URL; files?: Files }) {
     this.files = options.files ?? nodeFiles
     this.lanes = options.lanes ?? options.threads
+    this.memoryBytes = options.memoryBytes ?? DEFAULT_MEMORY_BYTES
     this.shares = new Shares(this.lanes)
     this.pool = new Piscina<PoolTask, PoolResult>({
       // `.href`, not `.pathname`: a path with a space or a % would not survive.
@@ -70,6 +75,7 @@ export class ConvertPool implements Converter {
     return convertLargeFile(request, {
       files: this.files,
       lanes: this.lanes,
+      memoryBytes: this.memoryBytes,
       // Lanes stop by a flag in shared memory; aborting their task would kill the thread.
       runLane: async (task: LaneTask) => (await this.pool.run(task, { transferList: [task.port] })) as LaneResult,
       runVerify: async (task: VerifyTask) => (await this.pool.run(task)) as VerifyResult,

@@ -2,11 +2,13 @@ import { createHash } from 'node:crypto'
 import type { ColumnType, ColumnVector } from '../columns/vector.js'
 import { canonicalJson } from '../core/canonical-json.js'
 import { assert } from '../errors.js'
+import type { Kernels } from '../kernels/kernels.js'
 import type { OpenFile } from '../runtime/files.js'
 import type { Compression } from './compress-page.js'
 import { type ContentFacts, ContentHasher } from './content-hash.js'
 import { CREATED_BY } from './created-by.js'
 import { type EncodedColumnChunk, encodeColumn } from './encode-column.js'
+import { encodeKernels } from './encode-kernels.js'
 import { UNIT_KEY, UNITS_KEY } from './metadata-keys.js'
 import { type ParquetTypes, schemaElements } from './schema-elements.js'
 
@@ -65,6 +67,7 @@ export class ParquetFileWriter {
       readonly keyValue: ReadonlyMap<string, string>
     },
     private readonly parquetjs: Parquetjs,
+    private readonly kernels: Kernels | null,
   ) {
     this.contentHasher = new ContentHasher(options.columns)
     // The envelope does not wait for what it writes. So it only queues, and flush() below is where writing and waiting happen.
@@ -86,7 +89,8 @@ export class ParquetFileWriter {
     keyValue: ReadonlyMap<string, string>
   }): Promise<ParquetFileWriter> {
     assert(options.columns.length > 0, 'a Parquet file has columns')
-    const writer = new ParquetFileWriter(options, await loadParquetjs())
+    const [parquetjs, kernels] = await Promise.all([loadParquetjs(), encodeKernels()])
+    const writer = new ParquetFileWriter(options, parquetjs, kernels)
     await writer.exclusively(async () => {
       writer.envelope.writeHeader()
       await writer.flush()
@@ -97,7 +101,8 @@ export class ParquetFileWriter {
   /** Appends one row group: one vector per column, all of the same rows. No rows: nothing is written. */
   async writeRowGroup(vectors: readonly ColumnVector[]): Promise<void> {
     const { compression } = this.options
-    await this.exclusively(() => this.putRowGroup(vectors, (i) => encodeColumn(vectors[i]!, { compression })))
+    const { kernels } = this
+    await this.exclusively(() => this.putRowGroup(vectors, (i) => encodeColumn(vectors[i]!, { compression, kernels })))
   }
 
   /** Appends a row group that another thread has encoded: `chunks` are what `encodeColumn` made of `vectors`, which are still hashed here. */
