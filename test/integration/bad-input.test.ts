@@ -13,7 +13,7 @@ import { IntakeWorkspace } from '../support/intake-workspace.js'
 import { expectRowsAddUp, expectTidy, namesIn } from '../support/receipt-rules.js'
 import { endOfFile } from '../support/temporary-folder.js'
 
-/** One daemon meets every kind of bad input beside good drops (DESIGN §2, §5; issue "Bad input gets"). */
+/** One daemon meets every kind of bad input beside good drops (DESIGN §2, §5). */
 
 const field = (name: string, type: string, constraints: object = {}): object => ({ name, type, constraints })
 const TABLES = {

@@ -21,7 +21,7 @@ import { IntakeWorkspace, type RunningDaemon } from '../support/intake-workspace
 import { expectTidy } from '../support/receipt-rules.js'
 import { endOfFile } from '../support/temporary-folder.js'
 
-/** One daemon meets every kind of decision (DESIGN §7; issue "Bad input gets"). */
+/** One daemon meets every kind of decision (DESIGN §7). */
 
 const TABLES = {
   logs: { name: 'logs', fields: [{ name: 'id', type: 'integer' }] },
