@@ -7,7 +7,7 @@ import { nodeFiles } from '../src/runtime/files.js'
 export default function work(task: PoolTask): Promise<PoolResult> {
   switch (task.kind) {
     case 'convert':
-      return convertSource(task.request, { files: nodeFiles })
+      return convertSource(task.request, { files: nodeFiles, plainText: task.plainText })
     case 'lane':
       return runLane(task, nodeFiles)
     case 'verify':

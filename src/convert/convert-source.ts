@@ -3,11 +3,12 @@ import { GatherScratch, gatherRows } from '../columns/gather.js'
 import { type CsvReader, openCsv } from '../csv/read-csv.js'
 import type { ReportErrorType } from '../documents/report.js'
 import type { ErrorCode } from '../errors.js'
-import { ERRORS, IntakeError, systemCodeOf } from '../errors.js'
+import { IntakeError } from '../errors.js'
 import type { Kernels } from '../kernels/kernels.js'
 import type { Files, OpenFile } from '../runtime/files.js'
 import { type HeaderMatch, matchHeader } from '../tables/header.js'
 import { compileTable, type Table } from '../tables/schema.js'
+import { ABORTED, failureOf } from './failure.js'
 import { borrowKernels, returnKernels } from './kernel-loans.js'
 import { KeyIndex } from './key-index.js'
 import { writeMendingFiles } from './mending-files.js'
@@ -39,12 +40,7 @@ export async function convertSource(request: ConvertRequest, options: ConvertOpt
   try {
     return await new Conversion(request, options).run()
   } catch (error) {
-    if (options.signal?.aborted)
-      return { status: 'failed', code: 'ABORTED', message: 'The conversion was stopped', hint: ERRORS.ABORTED.hint }
-    if (error instanceof IntakeError) return { status: 'failed', code: error.code, message: error.message, hint: error.hint }
-    const code: ErrorCode = systemCodeOf(error) === null ? 'INTERNAL' : 'IO_FAILED'
-    const text = error instanceof Error ? (code === 'INTERNAL' ? (error.stack ?? error.message) : error.message) : String(error)
-    return { status: 'failed', code, message: text, hint: ERRORS[code].hint }
+    return options.signal?.aborted ? ABORTED : failureOf(error)
   }
 }
 

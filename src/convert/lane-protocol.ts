@@ -28,7 +28,14 @@ export interface VerifyTask {
   readonly part: FilePart
 }
 
-export type PoolTask = { readonly kind: 'convert'; readonly request: ConvertRequest } | LaneTask | VerifyTask
+/** A whole conversion on one thread. `plainText`: see ConvertOptions. */
+export interface WholeTask {
+  readonly kind: 'convert'
+  readonly request: ConvertRequest
+  readonly plainText: boolean
+}
+
+export type PoolTask = WholeTask | LaneTask | VerifyTask
 
 export type LaneResult = { readonly status: 'done' } | { readonly status: 'unclear' } | ConvertFailed
 export type VerifyResult = { readonly status: 'done'; readonly digests: PartDigests } | ConvertFailed

@@ -1,11 +1,12 @@
 import type { ColumnVector, Values } from '../columns/vector.js'
-import { ERRORS, IntakeError, systemCodeOf } from '../errors.js'
+import { IntakeError } from '../errors.js'
 import { type EncodedColumnChunk, encodeColumn } from '../parquet/encode-column.js'
 import { encodeKernels } from '../parquet/encode-kernels.js'
 import { fileSource } from '../parquet/read-file.js'
 import { verifyPart } from '../parquet/verify-parts.js'
 import type { Files } from '../runtime/files.js'
 import { compileTable } from '../tables/schema.js'
+import { failureOf } from './failure.js'
 import { borrowKernels, returnKernels } from './kernel-loans.js'
 import {
   LANE_ENDS,
@@ -19,7 +20,6 @@ import {
   WRITTEN,
 } from './lane-protocol.js'
 import { PlainTextChunks, planPlainText } from './plain-text-source.js'
-import type { ConvertFailed } from './protocol.js'
 
 /** How long a lane sleeps at most before it looks again; it is woken earlier. */
 const LOOK_MS = 50
@@ -79,7 +79,7 @@ export async function runLane(task: LaneTask, files: Files): Promise<LaneResult>
   } catch (error) {
     if (error instanceof RangeError) return unclear(control)
     Atomics.store(control, STOP, 1)
-    return failure(error)
+    return failureOf(error)
   } finally {
     // Closing the port would wait for a turn of the event loop, and a pooled worker sleeps without one between tasks.
     port.postMessage(LANE_ENDS)
@@ -97,24 +97,13 @@ export async function runVerify(task: VerifyTask, files: Files): Promise<VerifyR
       await file.close()
     }
   } catch (error) {
-    return failure(error)
+    return failureOf(error)
   }
 }
 
 function unclear(control: Int32Array): LaneResult {
   Atomics.store(control, STOP, 1)
   return { status: 'unclear' }
-}
-
-function failure(error: unknown): ConvertFailed {
-  if (error instanceof IntakeError) return { status: 'failed', code: error.code, message: error.message, hint: error.hint }
-  const code = systemCodeOf(error) === null ? 'INTERNAL' : 'IO_FAILED'
-  return {
-    status: 'failed',
-    code,
-    message: error instanceof Error ? (error.stack ?? error.message) : String(error),
-    hint: ERRORS[code].hint,
-  }
 }
 
 /** Whether the text before a part ends inside quotes: the sum of the parts before it. */

@@ -36,29 +36,35 @@ export interface LargeFileOptions {
 }
 
 /**
+ * other: the file is small or names many records, or needs another cut or count: one thread may well read it as plain text.
+ * unclear: it is not clean, plain text.
+ */
+export type NotOnLanes = 'other' | 'unclear'
+
+/**
  * Converts one large record of clean, plain text on several threads: parts are read, checked and encoded by lanes, and written here in the
  * order of the file while later ones are still being made. The bytes are those that one thread makes.
  *
- * null: this file is not for it (small, many records, not plain, or something in it is wrong); nothing is left of the attempt.
+ * Where it cannot, nothing is left of the attempt.
  */
-export async function convertLargeFile(request: ConvertRequest, options: LargeFileOptions): Promise<ConvertDone | null> {
+export async function convertLargeFile(request: ConvertRequest, options: LargeFileOptions): Promise<ConvertDone | NotOnLanes> {
   const { files } = options
   if (request.grouping.kind !== 'single' || request.output.kind === 'none' || request.mendedRecords !== undefined || options.lanes < 2)
-    return null
+    return 'other'
   const stat = await files.stat(request.sourcePath)
-  if (stat !== null && stat.kind === 'file' && stat.sizeBytes < LARGE_FILE_BYTES) return null
+  if (stat !== null && stat.kind === 'file' && stat.sizeBytes < LARGE_FILE_BYTES) return 'other'
   const file = await files.openRead(request.sourcePath, { follow: true })
-  if (file === null) return null
+  if (file === null) return 'other'
   let plan: PlainTextPlan | null
   const table = compileTable(request.tableDocument, request.tableName)
   try {
     const { sizeBytes } = await file.stat()
-    if (sizeBytes < LARGE_FILE_BYTES) return null
+    if (sizeBytes < LARGE_FILE_BYTES) return 'other'
     plan = await planPlainText(request, table, file, sizeBytes)
   } finally {
     await file.close().catch(() => {})
   }
-  if (plan === null || plan.sizeBytes - plan.dataStart <= plan.chunkBytes) return null
+  if (plan === null || plan.sizeBytes - plan.dataStart <= plan.chunkBytes) return 'other'
   return new LargeFile(request, request.output, table, plan, options).run()
 }
 
@@ -72,6 +78,8 @@ class LargeFile {
   private writing: Promise<void> = Promise.resolve()
   private failure: unknown = null
   private unclear = false
+  /** A row group came out too small: the file needs another cut. */
+  private uneven = false
   private written = 0
   private at: number
   private rows = 0
@@ -89,7 +97,7 @@ class LargeFile {
     this.at = plan.dataStart
   }
 
-  async run(): Promise<ConvertDone | null> {
+  async run(): Promise<ConvertDone | NotOnLanes> {
     const { files, signal } = this.options
     const stop = (): void => this.stop()
     signal?.addEventListener('abort', stop, { once: true })
@@ -107,10 +115,10 @@ class LargeFile {
       await this.writing
       signal?.throwIfAborted()
       if (this.failure !== null) throw this.failure
-      const whole = !this.unclear && this.written === this.parts && this.at === this.plan.sizeBytes
+      const whole = !this.unclear && !this.uneven && this.written === this.parts && this.at === this.plan.sizeBytes
       if (!whole || this.rows === 0 || (this.request.expectedRows !== null && this.request.expectedRows !== this.rows)) {
         await writer.discard()
-        return null
+        return this.unclear ? 'unclear' : 'other'
       }
       const written = await writer.finish((path, expected) => this.verify(path, expected))
       return this.done(recordId, written)
@@ -171,7 +179,7 @@ class LargeFile {
     try {
       for (let made = this.waiting.get(this.written); made !== undefined; made = this.waiting.get(this.written)) {
         this.waiting.delete(this.written)
-        if (this.unclear || this.failure !== null) return
+        if (this.unclear || this.uneven || this.failure !== null) return
         await this.write(made)
         this.written++
         Atomics.store(this.control, WRITTEN, this.written)
@@ -185,8 +193,12 @@ class LargeFile {
   private async write(made: PartMade): Promise<void> {
     const { plan } = this
     const isLast = made.next === plan.sizeBytes
-    // Where one part ends the next must begin; and a row group that is too small means another cut for the whole file.
-    if (made.begin !== this.at || (made.rows < ROW_GROUP_MIN_ROWS && !isLast && plan.chunkBytes < CHUNK_MAX_BYTES)) return this.giveUp()
+    // Where one part ends the next must begin.
+    if (made.begin !== this.at) return this.giveUp()
+    if (made.rows < ROW_GROUP_MIN_ROWS && !isLast && plan.chunkBytes < CHUNK_MAX_BYTES) {
+      this.uneven = true
+      return this.stop()
+    }
     if (made.rows > 0) {
       if (!this.keys.add(made.vectors, new Uint32Array(made.rows))) return this.giveUp()
       const writer = await this.opening

@@ -4,8 +4,9 @@ import { intakeConfig } from '../documents/config.js'
 import { ERRORS, IntakeError } from '../errors.js'
 import type { Files } from '../runtime/files.js'
 import { nodeFiles } from '../runtime/files.js'
+import { ABORTED, failureOf } from './failure.js'
 import type { LaneResult, LaneTask, PoolResult, PoolTask, VerifyResult, VerifyTask } from './lane-protocol.js'
-import { convertLargeFile, LARGE_FILE_BYTES } from './large-file.js'
+import { convertLargeFile, LARGE_FILE_BYTES, type NotOnLanes } from './large-file.js'
 import type { Converter, ConvertRequest, ConvertResult } from './protocol.js'
 import { Shares } from './shares.js'
 
@@ -48,13 +49,14 @@ export class ConvertPool implements Converter {
   async convert(request: ConvertRequest, options: { signal?: AbortSignal } = {}): Promise<ConvertResult> {
     try {
       const stat = await this.files.stat(request.sourcePath)
-      if ((stat?.sizeBytes ?? 0) < LARGE_FILE_BYTES) return await this.convertAlone(request, options)
+      if ((stat?.sizeBytes ?? 0) < LARGE_FILE_BYTES) return await this.convertAlone(request, true, options)
       const large = await this.shares.holding(this.lanes, () => this.convertOnLanes(request, options))
-      return large ?? (await this.shares.holding(1, () => this.convertAlone(request, options)))
+      if (typeof large === 'object') return large
+      // What lanes found unclear would be unclear again: csv-parse says why.
+      return await this.shares.holding(1, () => this.convertAlone(request, large !== 'unclear', options))
     } catch (error) {
-      if (options.signal?.aborted)
-        return { status: 'failed', code: 'ABORTED', message: 'The conversion was stopped', hint: ERRORS.ABORTED.hint }
-      if (error instanceof IntakeError) return { status: 'failed', code: error.code, message: error.message, hint: error.hint }
+      if (options.signal?.aborted) return ABORTED
+      if (error instanceof IntakeError) return failureOf(error)
       const text = error instanceof Error ? error.message : String(error)
       return { status: 'failed', code: 'WORKER_FAILED', message: `The conversion worker stopped: ${text}`, hint: ERRORS.WORKER_FAILED.hint }
     }
@@ -64,14 +66,14 @@ export class ConvertPool implements Converter {
     await this.pool.destroy()
   }
 
-  private async convertAlone(request: ConvertRequest, options: { signal?: AbortSignal }): Promise<ConvertResult> {
+  private async convertAlone(request: ConvertRequest, plainText: boolean, options: { signal?: AbortSignal }): Promise<ConvertResult> {
     return (await this.pool.run(
-      { kind: 'convert', request },
+      { kind: 'convert', request, plainText },
       options.signal === undefined ? {} : { signal: options.signal },
     )) as ConvertResult
   }
 
-  private convertOnLanes(request: ConvertRequest, options: { signal?: AbortSignal }): Promise<ConvertResult | null> {
+  private convertOnLanes(request: ConvertRequest, options: { signal?: AbortSignal }): Promise<ConvertResult | NotOnLanes> {
     return convertLargeFile(request, {
       files: this.files,
       lanes: this.lanes,

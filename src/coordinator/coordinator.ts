@@ -354,17 +354,10 @@ export class Coordinator {
   ): DropReceipt {
     const order = claim.document.order
     return {
-      format: 1,
-      drop_id: claim.dropId,
-      path: claim.document.file.path,
-      sha256: claim.sha256,
-      bytes: claim.bytes,
-      received_at: claim.document.received_at,
-      finished_at: '',
+      ...receiptHead(claim),
       code: fault?.code ?? null,
       message: fault?.message ?? null,
       hint: fault === null ? null : ERRORS[fault.code].hint,
-      stored_at: null,
       kind: 'drop',
       outcome,
       source: order?.source ?? null,
@@ -374,7 +367,6 @@ export class Coordinator {
       errors: done === null ? null : { ...done.totals },
       absent_columns: [...(done?.absentColumns ?? [])],
       report_at: null,
-      requeue_of: claim.document.requeue_of,
       force: claim.document.force,
     }
   }
@@ -416,18 +408,10 @@ export class Coordinator {
     const { filing, space } = this.options
     const result = claim.problem === null ? await space.whenRoom(() => this.decide(claim)) : refusedByClaim(claim.problem)
     const base: DecisionReceipt = {
-      format: 1,
-      drop_id: claim.dropId,
-      path: claim.document.file.path,
-      sha256: claim.sha256,
-      bytes: claim.bytes,
-      received_at: claim.document.received_at,
-      finished_at: '',
+      ...receiptHead(claim),
       code: result.code,
       message: result.message,
       hint: result.hint,
-      stored_at: null,
-      requeue_of: claim.document.requeue_of,
       kind: 'decision',
       outcome: result.outcome,
       decision_id: result.decision_id,
@@ -464,6 +448,22 @@ export class Coordinator {
 interface Refusal {
   readonly code: ErrorCode
   readonly message: string
+}
+
+/** What every receipt says of its claim; where the original went and when it was finished are known later. */
+function receiptHead(claim: Claim) {
+  const { document } = claim
+  return {
+    format: 1 as const,
+    drop_id: claim.dropId,
+    path: document.file.path,
+    sha256: claim.sha256,
+    bytes: claim.bytes,
+    received_at: document.received_at,
+    finished_at: '',
+    stored_at: null,
+    requeue_of: document.requeue_of,
+  }
 }
 
 function refusedByClaim(problem: Refusal): Awaited<ReturnType<DecisionIntake['handle']>> {

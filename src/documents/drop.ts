@@ -7,19 +7,7 @@ import { actor, count, dropId, isoTimestamp, sha256, tableName } from './text.js
  * holds everything that the conversion needs, so that recovery does the same work although the configuration has changed meanwhile.
  */
 
-const PLAIN = /^[A-Za-z0-9._~/ +,=@()-]$/
 const ENCODED_PATH = /^(?:[A-Za-z0-9._~/ +,=@()-]|%[0-9A-F]{2})*$/
-
-/** The exact bytes of a path, percent-encoded, never cut. `decodePath` gives them back. */
-export function encodePath(path: Buffer | string): string {
-  const bytes = typeof path === 'string' ? Buffer.from(path, 'utf8') : path
-  let out = ''
-  for (const byte of bytes) {
-    const c = String.fromCharCode(byte)
-    out += PLAIN.test(c) ? c : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
-  }
-  return out
-}
 
 /** The bytes behind an encoded path. Throws on a text that `encodePath` cannot have made. */
 export function decodePath(text: string): Buffer {

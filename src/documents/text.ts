@@ -27,31 +27,27 @@ export const dropId = z.string().refine(isDropId, 'must be a drop-id')
 export const tableName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/, 'must be letters, digits, "_" and "-", at most 128')
 export const count = z.number().int().nonnegative().safe()
 
-/** A file name as every document shows it: percent-encoded bytes, cut and marked with `…` (as %E2%80%A6) beyond 340 bytes. */
-export function encodeDropName(name: Buffer | string): string {
-  const bytes = typeof name === 'string' ? Buffer.from(name, 'utf8') : name
-  const mark = '%E2%80%A6'
+/** Bytes that stand for themselves in an encoded path. */
+const PLAIN = /^[A-Za-z0-9._~/ +,=@()-]$/
+
+/** The exact bytes of a path, percent-encoded, never cut. `decodePath` (drop.ts) gives them back. */
+export function encodePath(path: Buffer | string): string {
+  const bytes = typeof path === 'string' ? Buffer.from(path, 'utf8') : path
   let out = ''
   for (const byte of bytes) {
     const c = String.fromCharCode(byte)
-    const piece = /[A-Za-z0-9._~/ +,=@()-]/.test(c) ? c : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
-    if (out.length + piece.length > DROP_NAME_MAX_BYTES - mark.length) {
-      // The cut may only be taken when the whole does not fit.
-      const whole = encodeWhole(bytes)
-      return whole.length <= DROP_NAME_MAX_BYTES ? whole : out + mark
-    }
-    out += piece
+    out += PLAIN.test(c) ? c : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
   }
   return out
 }
 
-function encodeWhole(bytes: Buffer): string {
-  let out = ''
-  for (const byte of bytes) {
-    const c = String.fromCharCode(byte)
-    out += /[A-Za-z0-9._~/ +,=@()-]/.test(c) ? c : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
-  }
-  return out
+/** A file name as every document shows it: percent-encoded bytes, cut and marked with `…` (as %E2%80%A6) beyond 340 bytes. */
+export function encodeDropName(name: Buffer | string): string {
+  const whole = encodePath(name)
+  if (whole.length <= DROP_NAME_MAX_BYTES) return whole
+  const mark = '%E2%80%A6'
+  // Never in the middle of an encoded byte.
+  return whole.slice(0, DROP_NAME_MAX_BYTES - mark.length).replace(/%[0-9A-F]?$/, '') + mark
 }
 
 /** The name of a stored file: at most 120 safe bytes of the original's last part; never empty, never hidden. */

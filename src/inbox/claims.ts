@@ -10,10 +10,10 @@ import {
   type DropDocument,
   decodePath,
   dropDocumentBytes,
-  encodePath,
   parseDropDocument,
   type SidecarKind,
 } from '../documents/drop.js'
+import { encodePath } from '../documents/text.js'
 import { assert, ERRORS, type ErrorCode, isIntakeError, systemCodeOf } from '../errors.js'
 import { type Clock, isoTime } from '../runtime/clock.js'
 import { createFile, type FileStat, type Files, removeTree, replaceFile } from '../runtime/files.js'

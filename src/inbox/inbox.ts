@@ -1,6 +1,7 @@
 import type { DropId, DropIdSequence } from '../core/drop-id.js'
 import { SettleGate } from '../core/settle-gate.js'
-import { decodePath, encodePath, type SidecarKind } from '../documents/drop.js'
+import { decodePath, type SidecarKind } from '../documents/drop.js'
+import { encodePath } from '../documents/text.js'
 import { assert, ERRORS, type ErrorCode, IntakeError, isIntakeError, systemCodeOf } from '../errors.js'
 import type { Clock } from '../runtime/clock.js'
 import type { Files } from '../runtime/files.js'

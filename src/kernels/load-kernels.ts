@@ -28,10 +28,29 @@ export async function compileKernels(compiled: string | null = COMPILED_KERNELS)
   }
 }
 
+/** Compiled once in each thread, whoever asks first. */
+let compiling: Promise<WebassemblyModule | null> | null = null
+
+function compiledOnce(): Promise<WebassemblyModule | null> {
+  compiling ??= compileKernels().catch((error: unknown) => {
+    // Whoever comes next tries again.
+    compiling = null
+    throw error
+  })
+  return compiling
+}
+
 /** The kernels, each time with a memory of their own. The WebAssembly form where there is one. */
 export async function loadKernels(options: KernelOptions = {}): Promise<Kernels> {
   const maximumBytes = options.maximumBytes ?? DEFAULT_MAXIMUM_BYTES
   if (options.webassembly === false) return new TypescriptKernels(maximumBytes)
-  const module = options.module === undefined ? await compileKernels() : options.module
-  return module === null ? new TypescriptKernels(maximumBytes) : new WebassemblyKernels(module, maximumBytes)
+  const module = options.module === undefined ? await compiledOnce() : options.module
+  if (module === null) return new TypescriptKernels(maximumBytes)
+  try {
+    return new WebassemblyKernels(module, maximumBytes)
+  } catch (error) {
+    // The runtime reserves far more address space than it uses; under a limit on that (`ulimit -v`) there is no memory for them.
+    if (error instanceof RangeError) return new TypescriptKernels(maximumBytes)
+    throw error
+  }
 }

@@ -17,13 +17,6 @@ export function encodeKernels(): Promise<Kernels | null> {
 }
 
 async function load(): Promise<Kernels | null> {
-  try {
-    const kernels = await loadKernels({ maximumBytes: MEMORY_MAX_BYTES })
-    return kernels.name === 'webassembly' ? kernels : null
-  } catch (error) {
-    // The runtime reserves far more address space than it uses; under a limit on that (`ulimit -v`) there is no memory for them.
-    if (error instanceof RangeError) return null
-    loading = null
-    throw error
-  }
+  const kernels = await loadKernels({ maximumBytes: MEMORY_MAX_BYTES })
+  return kernels.name === 'webassembly' ? kernels : null
 }

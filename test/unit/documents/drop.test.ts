@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { DEFAULT_DIALECT } from '../../../src/documents/config.js'
-import { type DropDocument, decodePath, dropDocumentBytes, encodePath, parseDropDocument } from '../../../src/documents/drop.js'
+import { type DropDocument, decodePath, dropDocumentBytes, parseDropDocument } from '../../../src/documents/drop.js'
+import { encodePath } from '../../../src/documents/text.js'
 
 const HASH = 'a'.repeat(64)
 const DOCUMENT: DropDocument = {
