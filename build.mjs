@@ -1,4 +1,4 @@
-// Compiles src/, workers/ and test/bench into dist/, and src/kernels/assembly into dist/src/kernels/compiled.js. Says nothing when all is well.
+// Compiles src/, workers/ and test/bench into dist/, and what is written in AssemblyScript into modules there. Says nothing when all is well.
 //
 // dist/ is replaced by renaming: a build that fails leaves the old one, and a program that starts meanwhile finds one or the other.
 import { spawnSync } from 'node:child_process'
@@ -17,54 +17,51 @@ const target = join(root, 'dist')
 const fresh = join(root, `dist.building-${process.pid}`)
 const old = join(root, `dist.old-${process.pid}`)
 
-/** Addresses below 64 KiB are the kernels' own; constants lie from `memoryBase` on (src/kernels/assembly/README.md). */
-const kernelOptions = [
-  '--runtime',
-  'stub',
-  '--importMemory',
-  '--memoryBase',
-  '40960',
-  '--noExportMemory',
-  '--enable',
-  'simd',
-  '-O3',
-  '--noAssert',
+const compilerOptions = ['--runtime', 'stub', '--importMemory', '--noExportMemory', '--enable', 'simd', '-O3', '--noAssert']
+
+/**
+ * What is compiled to WebAssembly, and the module of dist/ that it is put into. Addresses below 64 KiB are a module's own; its constants lie
+ * from `memoryBase` on (README.md of each folder).
+ */
+const assemblies = [
+  { folder: 'src/kernels/assembly', entry: 'kernels', memoryBase: 40_960, into: 'src/kernels/compiled.js', name: 'COMPILED_KERNELS' },
+  { folder: 'src/parquet/assembly', entry: 'decoder', memoryBase: 1024, into: 'src/parquet/decode-compiled.js', name: 'COMPILED_DECODER' },
 ]
 
 /**
- * The module that holds the compiled kernels in base64. What the last build made is taken again while the sources, the options and the
- * compiler are the same, for compiling takes longer than all the rest.
+ * A module that holds compiled code in base64. What the last build made is taken again while the sources, the options and the compiler are
+ * the same, for compiling takes longer than all the rest.
  */
-async function compiledKernels() {
-  const folder = join(root, 'src', 'kernels', 'assembly')
+async function compiledModule({ folder, entry, memoryBase, into, name }) {
+  const options = [...compilerOptions, '--memoryBase', String(memoryBase)]
   const sources = new Map()
   const hash = createHash('sha256')
-  hash.update(JSON.stringify([kernelOptions, require('assemblyscript/package.json').version]))
-  for (const name of readdirSync(folder).sort()) {
-    if (!name.endsWith('.as')) continue
-    const text = readFileSync(join(folder, name), 'utf8')
-    sources.set(name.replace(/\.as$/, '.ts'), text)
-    hash.update(JSON.stringify([name, text]))
+  hash.update(JSON.stringify([entry, name, options, require('assemblyscript/package.json').version]))
+  for (const file of readdirSync(join(root, folder)).sort()) {
+    if (!file.endsWith('.as')) continue
+    const text = readFileSync(join(root, folder, file), 'utf8')
+    sources.set(file.replace(/\.as$/, '.ts'), text)
+    hash.update(JSON.stringify([file, text]))
   }
   const mark = `// ${hash.digest('hex')}\n`
-  const last = join(target, 'src', 'kernels', 'compiled.js')
+  const last = join(target, into)
   if (existsSync(last)) {
     const text = readFileSync(last, 'utf8')
     if (text.startsWith(mark)) return text
   }
   const { default: asc } = await import('assemblyscript/asc')
   let code = null
-  const { error } = await asc.main(['kernels.ts', '--outFile', 'kernels.wasm', ...kernelOptions], {
+  const { error } = await asc.main([`${entry}.ts`, '--outFile', 'out.wasm', ...options], {
     stderr: process.stderr,
     // The compiler knows only files that end in .ts, which those are not, lest others take them for TypeScript.
-    readFile: (name) => sources.get(name) ?? null,
-    writeFile: (name, contents) => {
-      if (name === 'kernels.wasm') code = contents
+    readFile: (file) => sources.get(file) ?? null,
+    writeFile: (file, contents) => {
+      if (file === 'out.wasm') code = contents
     },
     listFiles: () => [],
   })
-  if (error !== null || code === null) throw error ?? new Error('the kernels were compiled to nothing')
-  return `${mark}export const COMPILED_KERNELS =\n  '${Buffer.from(code).toString('base64')}'\n`
+  if (error !== null || code === null) throw error ?? new Error(`${folder} was compiled to nothing`)
+  return `${mark}export const ${name} =\n  '${Buffer.from(code).toString('base64')}'\n`
 }
 
 try {
@@ -79,9 +76,11 @@ try {
   if (result.error !== undefined) throw result.error
   if (result.status !== 0) process.exitCode = 1
   else {
-    const compiled = join(fresh, 'src', 'kernels', 'compiled.js')
-    writeFileSync(compiled, await compiledKernels())
-    rmSync(`${compiled}.map`)
+    for (const assembly of assemblies) {
+      const compiled = join(fresh, assembly.into)
+      writeFileSync(compiled, await compiledModule(assembly))
+      rmSync(`${compiled}.map`)
+    }
     // npm sets the bit on install; `npm start` and the unit file run the file of the repository.
     chmodSync(join(fresh, 'src', 'main.js'), 0o755)
     if (existsSync(target)) renameSync(target, old)

@@ -42,7 +42,7 @@ export function listTables(): string[] {
 
 /** Adds a table for this process, or replaces the one of that name, from a Table Schema document. Throws TABLE_INVALID. */
 export function registerTable(document: unknown, name?: string): Table {
-  return tables.register(document, name)
+  return tables.register(compileTable(document, name))
 }
 
 /** Parquet files in a folder. Nothing is opened and nothing made before it is used. */

@@ -1,13 +1,15 @@
-import { convertSource } from '../src/convert/convert-source.js'
 import { runLane, runVerify } from '../src/convert/lane.js'
 import type { PoolResult, PoolTask } from '../src/convert/lane-protocol.js'
-import { nodeFiles } from '../src/runtime/files.js'
+import { nodeFiles, workerFiles } from '../src/runtime/files.js'
 
 /** The Piscina entry: one task, one result, nothing thrown but defects. */
-export default function work(task: PoolTask): Promise<PoolResult> {
+export default async function work(task: PoolTask): Promise<PoolResult> {
   switch (task.kind) {
-    case 'convert':
-      return convertSource(task.request, { files: nodeFiles, plainText: task.plainText })
+    case 'convert': {
+      // A thread that only takes lanes of a large file does not need it, and has its first part the sooner.
+      const { convertSource } = await import('../src/convert/convert-source.js')
+      return convertSource(task.request, { files: workerFiles, plainText: task.plainText })
+    }
     case 'lane':
       return runLane(task, nodeFiles)
     case 'verify':

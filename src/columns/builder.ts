@@ -1,7 +1,7 @@
 import { type CellProblem, constraintProblem, isProblem, type Scalar } from './cell.js'
 import type { Column } from './column.js'
 import { type ValuesWriter, valuesWriter } from './values-writer.js'
-import type { ColumnVector } from './vector.js'
+import type { ColumnVector, Values } from './vector.js'
 
 /** The cell has no value. */
 export const MISSING = -1
@@ -130,57 +130,9 @@ export class ColumnBuilder {
     return vector
   }
 
-  /**
-   * Rows as a vector of their own, apart from those pushed: row i has the value `values[codes[i]]`, where `values` are codes that `check`
-   * gave, or MISSING, in order of first appearance, each one used. The vector is what `take()` would make of a builder that had seen
-   * these rows only; codes given out stay good.
-   */
-  vectorOf(values: Int32Array, codes: Uint32Array): ColumnVector {
-    const rows = codes.length
-    const places = new Int32Array(this.dictionary.count).fill(-1)
-    const used = new Uint32Array(values.length)
-    const placeOf = new Int32Array(values.length)
-    let distinct = 0
-    let missing = false
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i]!
-      if (value < 0) {
-        placeOf[i] = MISSING
-        missing = true
-        continue
-      }
-      let place = places[value]!
-      if (place < 0) {
-        place = distinct++
-        places[value] = place
-        used[place] = value
-      }
-      placeOf[i] = place
-    }
-    const rowCodes = new Uint32Array(rows)
-    const validity = new Uint8Array(rows)
-    let nulls = 0
-    if (missing) {
-      for (let i = 0; i < rows; i++) {
-        const place = placeOf[codes[i]!]!
-        if (place < 0) nulls++
-        else {
-          rowCodes[i] = place
-          validity[i] = 1
-        }
-      }
-    } else {
-      for (let i = 0; i < rows; i++) rowCodes[i] = placeOf[codes[i]!]!
-      validity.fill(1)
-    }
-    const base = { rows, validity, nulls }
-    if (this.goesPlain(distinct, rows - nulls)) {
-      // Back from places among the used values to places among all.
-      for (let i = 0; i < rows; i++) rowCodes[i] = used[rowCodes[i]!]!
-      return { form: 'plain', ...base, values: this.dictionary.gather(rowCodes, validity) }
-    }
-    const dictionary = this.dictionary.gather(used.subarray(0, distinct), new Uint8Array(distinct).fill(1))
-    return { form: 'dictionary', ...base, codes: rowCodes, dictionary }
+  /** The values of codes that `check` gave since the last take(). */
+  valuesOf(codes: Uint32Array): Values {
+    return this.dictionary.gather(codes, new Uint8Array(codes.length).fill(1))
   }
 
   /** Starts a new dictionary and drops the rows pushed: codes given out before are void. */

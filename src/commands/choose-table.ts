@@ -1,11 +1,12 @@
 import { join, resolve } from 'node:path'
-import { type DialectDocument, dialectDocument } from '../documents/config.js'
+import type { DialectDocument } from '../documents/config.js'
 import { IntakeError, isIntakeError } from '../errors.js'
 import { type Files, printablePath } from '../runtime/files.js'
 import { scanJson } from '../runtime/json-text.js'
-import { CONFIG_VARIABLE, type ConfigProblem, invalid } from '../runtime/workspace.js'
+import type { ConfigProblem } from '../runtime/workspace.js'
+import type { Table } from '../tables/build-table.js'
+import { loadTable } from '../tables/load-table.js'
 import { TableRegistry } from '../tables/registry.js'
-import { compileTable, type Table } from '../tables/schema.js'
 import type { CommandContext } from './context.js'
 
 export interface SchemaChoice {
@@ -32,7 +33,7 @@ export async function chooseTable(context: CommandContext, choice: SchemaChoice)
     }
     // A document may be without a name; a report needs one.
     const named = (scan.value as { name?: unknown } | null)?.name
-    return typeof named === 'string' ? compileTable(scan.value) : compileTable(scan.value, baseName(choice.schema))
+    return typeof named === 'string' ? loadTable(scan.value) : loadTable(scan.value, baseName(choice.schema))
   }
   const registry = await TableRegistry.load(context.files, await tablesFolder(context))
   return registry.get(choice.table!)
@@ -52,6 +53,7 @@ async function tablesFolder(context: CommandContext): Promise<string> {
   try {
     return (await context.workspace()).paths.tables
   } catch (error) {
+    const { CONFIG_VARIABLE } = await import('../runtime/workspace.js')
     const named = context.configPath !== undefined || (context.env[CONFIG_VARIABLE] ?? '') !== ''
     if (named || !isIntakeError(error, 'CONFIG_NOT_FOUND')) throw error
     return join(context.packageRoot, 'config', 'tables')
@@ -63,6 +65,8 @@ export async function chooseDialect(context: CommandContext, choice: SchemaChoic
   if (choice.dialect === undefined) return null
   const path = resolve(context.cwd, choice.dialect)
   const scan = scanJson(await readText(context.files, path))
+  // What judges configurations is for those who have one: without a dialect nothing of it is loaded.
+  const [{ dialectDocument }, { invalid }] = await Promise.all([import('../documents/config.js'), import('../runtime/workspace.js')])
   if (!scan.ok) throw invalid(path, [{ path: [], place: scan.position, message: `not JSON: ${scan.message}` }])
   const parsed = dialectDocument.safeParse(scan.value)
   if (parsed.success) return parsed.data

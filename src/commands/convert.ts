@@ -1,12 +1,13 @@
 import { resolve } from 'node:path'
-import { convertFile } from '../convert/convert-file.js'
 import { ConvertPool, threadsOf } from '../convert/pool.js'
+import { LARGE_FILE_BYTES } from '../convert/protocol.js'
+import { type Compression, HAS_ZSTD, ZSTD_MISSING } from '../documents/compression.js'
+import { IntakeError } from '../errors.js'
 import { printable } from '../runtime/printable.js'
-import { chooseDialect, chooseTable, type SchemaChoice } from './choose-table.js'
+import type { SchemaChoice } from './choose-table.js'
 import type { CommandContext } from './context.js'
 import { EXIT, note, printJson } from './context.js'
 import { ConversionProgress } from './conversion-progress.js'
-import { reportText } from './report-text.js'
 import { bytesText, plural } from './text-table.js'
 
 export interface ConvertOptions extends SchemaChoice {
@@ -16,23 +17,35 @@ export interface ConvertOptions extends SchemaChoice {
   readonly threads: number | undefined
   readonly verify: 'full' | 'paranoid' | 'none'
   readonly onInvalid: 'quarantine-drop' | 'skip-rows'
-  readonly compression: 'SNAPPY' | 'GZIP' | 'NONE'
+  /** ZSTD where the runtime has it; USAGE elsewhere. */
+  readonly compression: Compression
 }
 
 const LISTED_ERRORS = 20
 
 /** One conversion without a store. Exit status 3 when rows are invalid, whether they were skipped or kept the file from being written. */
 export async function convert(context: CommandContext, options: ConvertOptions): Promise<number> {
-  const table = await chooseTable(context, options)
-  const dialect = await chooseDialect(context, options)
+  if (options.compression === 'ZSTD' && !HAS_ZSTD) throw new IntakeError('USAGE', `--compression: ${ZSTD_MISSING}`)
+  const path = resolve(context.cwd, options.file)
   const out = resolve(context.cwd, options.out)
-  const converter = new ConvertPool({ threads: threadsOf(options.threads ?? 'auto') })
+  const threads = threadsOf(options.threads ?? 'auto')
+  const stat = await context.files.stat(path)
+  const isLarge = stat !== null && stat.sizeBytes >= LARGE_FILE_BYTES
+  // Threads take their time to start. So they come first, and all that is loaded, read and checked here comes while they do.
+  const converter = new ConvertPool({ threads, warm: stat === null ? 0 : isLarge ? threads : 1 })
   const progress = new ConversionProgress(context, `Converting ${options.file}`)
   try {
+    const [{ chooseDialect, chooseTable }, { convertFile }] = await Promise.all([
+      import('./choose-table.js'),
+      import('../convert/convert-file.js'),
+      isLarge ? import('../convert/large-file.js') : null,
+    ])
+    const table = await chooseTable(context, options)
+    const dialect = await chooseDialect(context, options)
     const done = await convertFile({
       files: context.files,
       converter,
-      path: resolve(context.cwd, options.file),
+      path,
       table,
       dialect,
       signal: context.signal,
@@ -63,7 +76,10 @@ export async function convert(context: CommandContext, options: ConvertOptions):
         errors: done.totals,
       })
     } else {
-      if (!done.valid) context.stdout.write(reportText(done.report, { limit: LISTED_ERRORS, columns: context.stdout.columns }))
+      if (!done.valid) {
+        const { reportText } = await import('./report-text.js')
+        context.stdout.write(reportText(done.report, { limit: LISTED_ERRORS, columns: context.stdout.columns }))
+      }
       if (staged === undefined) {
         context.stdout.write(`${printable(options.file)}: not converted: ${done.problem?.message ?? 'it is not valid'}\n`)
         note(context, 'Nothing was written. `--on-invalid skip-rows` leaves invalid rows out.')

@@ -1,4 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { COMPRESSIONS, type Compression } from '../documents/compression.js'
 import { IntakeError, systemCodeOf } from '../errors.js'
 import { printable, printableLines } from '../runtime/printable.js'
 import type { CommandContext, Verb } from './context.js'
@@ -155,7 +156,7 @@ export async function runProgram(argv: readonly string[], options: ProgramOption
         .choices(['quarantine-drop', 'skip-rows'])
         .default('quarantine-drop', 'all or nothing'),
     )
-    .addOption(new Option('--compression <codec>', 'of the pages').choices(['SNAPPY', 'GZIP', 'NONE']).default('SNAPPY'))
+    .addOption(new Option('--compression <codec>', 'of the pages').choices(COMPRESSIONS).default('SNAPPY'))
     .action(
       bind(
         { name: 'convert', onSignal: 'aborts' },
@@ -167,7 +168,7 @@ export async function runProgram(argv: readonly string[], options: ProgramOption
           threads: o.threads as number | undefined,
           verify: o.verify as 'full' | 'paranoid' | 'none',
           onInvalid: o.onInvalid as 'quarantine-drop' | 'skip-rows',
-          compression: o.compression as 'SNAPPY' | 'GZIP' | 'NONE',
+          compression: o.compression as Compression,
         }),
       ),
     )

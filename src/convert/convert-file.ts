@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { dirname, join, resolve } from 'node:path'
-import { DEFAULT_DIALECT, type DialectDocument, type IntakeConfig, intakeConfig, type OnInvalid } from '../documents/config.js'
+import type { DialectDocument, IntakeConfig, OnInvalid } from '../documents/config.js'
+import { DEFAULT_DIALECT, DEFAULT_LIMITS } from '../documents/defaults.js'
 import { IntakeError } from '../errors.js'
 import type { Files } from '../runtime/files.js'
-import type { Table } from '../tables/schema.js'
+import type { Table } from '../tables/build-table.js'
 import type { ConvertDone, Converter, ConvertRequest } from './protocol.js'
 
 interface FileOptions {
@@ -17,18 +18,17 @@ interface FileOptions {
   readonly progress?: BigInt64Array | null
 }
 
-const DEFAULTS = intakeConfig.parse({})
-
 function requestOf(options: FileOptions, rest: Pick<ConvertRequest, 'output' | 'onInvalid' | 'compression' | 'verify'>): ConvertRequest {
   return {
     sourcePath: resolve(options.path),
     place: options.path,
     tableName: options.table.name,
     tableDocument: options.table.document,
+    tableChecked: true,
     dialect: options.dialect ?? DEFAULT_DIALECT,
     grouping: { kind: 'single', recordId: null },
     reportFolder: null,
-    limits: DEFAULTS.limits,
+    limits: DEFAULT_LIMITS,
     expectedRows: null,
     progress: options.progress ?? null,
     ...rest,

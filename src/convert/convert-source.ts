@@ -1,24 +1,27 @@
 import { createHash, type Hash } from 'node:crypto'
 import { GatherScratch, gatherRows } from '../columns/gather.js'
+import { takeVector } from '../columns/kernel-column.js'
 import { type CsvReader, openCsv } from '../csv/read-csv.js'
 import type { ReportErrorType } from '../documents/report.js'
 import type { ErrorCode } from '../errors.js'
 import { IntakeError } from '../errors.js'
 import type { Kernels } from '../kernels/kernels.js'
 import type { Files, OpenFile } from '../runtime/files.js'
+import { buildTable, type Table } from '../tables/build-table.js'
 import { type HeaderMatch, matchHeader } from '../tables/header.js'
-import { compileTable, type Table } from '../tables/schema.js'
 import { ABORTED, failureOf } from './failure.js'
-import { borrowKernels, returnKernels } from './kernel-loans.js'
-import { KeyIndex } from './key-index.js'
+import { borrowKernels, type KernelForm, returnKernels } from './kernel-loans.js'
+import { KeyIndex, keyHashes } from './key-index.js'
 import { writeMendingFiles } from './mending-files.js'
+import { PartCutter } from './part-cutter.js'
 import { segmentOf } from './plain-text-chunk.js'
-import { CHUNK_MAX_BYTES, PlainTextChunks, type PlainTextPlan, planPlainText, ROW_GROUP_MIN_ROWS } from './plain-text-source.js'
+import { PartReader, type PlainTextPlan, planPlainText } from './plain-text-source.js'
 import type { ConvertDone, ConvertRequest, ConvertResult, Output, StagedRecord, WithheldRecord } from './protocol.js'
 import { discardOutput, RecordWriter, type WrittenRecord } from './record-writer.js'
 import { ReportBuilder } from './report-builder.js'
 import { inRowGroups, partition, ROW_GROUP_CHARACTERS, ROW_GROUP_ROWS, textBytesOfRows } from './row-groups.js'
 import { NO_RECORD, RowValidator, type Segment } from './row-validator.js'
+import { sampleColumns } from './sample-columns.js'
 
 const READ_BYTES = 1024 ** 2
 
@@ -27,6 +30,11 @@ export interface ConvertOptions {
   readonly signal?: AbortSignal
   /** false: csv-parse reads every file, also plain text. Both ways give the same cells and the same errors; a property test holds them together. */
   readonly plainText?: boolean
+  /** Which form of the kernels; by default WebAssembly where there is one. */
+  readonly kernels?: KernelForm
+  /** Lines of a part of plain text, and rows of a trial (ChunkPlan): for tests, which cut small files into many parts. */
+  readonly partLines?: number
+  readonly trialRows?: number
 }
 
 /**
@@ -38,10 +46,17 @@ export interface ConvertOptions {
  */
 export async function convertSource(request: ConvertRequest, options: ConvertOptions): Promise<ConvertResult> {
   try {
-    return await new Conversion(request, options).run()
+    return await new Conversion(request, await tableOf(request), options).run()
   } catch (error) {
     return options.signal?.aborted ? ABORTED : failureOf(error)
   }
+}
+
+/** zod, which checks the shape, is loaded only where nobody has checked it yet. */
+async function tableOf({ tableDocument, tableName, tableChecked }: ConvertRequest): Promise<Table> {
+  if (tableChecked === true) return buildTable(tableDocument, tableName)
+  const { compileTable } = await import('../tables/schema.js')
+  return compileTable(tableDocument, tableName)
 }
 
 /** Faults of the file as a whole, met while its text is read: they are reported, not thrown on. */
@@ -57,7 +72,6 @@ const SOURCE_FAULTS: ReadonlyMap<ErrorCode, ReportErrorType> = new Map([
 
 class Conversion {
   private readonly startedMs = performance.now()
-  private readonly table: Table
   private readonly report: ReportBuilder
   private labels: readonly string[] = []
   private rowsIn = 0
@@ -78,9 +92,9 @@ class Conversion {
 
   constructor(
     private readonly request: ConvertRequest,
+    private readonly table: Table,
     private readonly options: ConvertOptions,
   ) {
-    this.table = compileTable(request.tableDocument, request.tableName)
     this.report = new ReportBuilder({ place: request.place, limit: request.limits.reportErrors })
   }
 
@@ -133,21 +147,20 @@ class Conversion {
       const { sizeBytes } = await file.stat()
       const plan = await planPlainText(this.request, this.table, file, sizeBytes)
       if (plan === null) return false
-      const kernels = await borrowKernels()
+      const kernels = await borrowKernels(this.options.kernels)
       try {
-        for (const chunkBytes of plan.chunkBytes < CHUNK_MAX_BYTES ? [plan.chunkBytes, CHUNK_MAX_BYTES] : [CHUNK_MAX_BYTES]) {
-          const outcome = await this.takeChunks({ ...plan, chunkBytes }, kernels, file)
-          if (outcome === 'taken') {
-            this.labels = plan.labels
-            this.absentColumns = plan.header.absentColumns
-            this.readToEnd = true
-            this.checkRowCount()
-            if (this.mayCommit) await this.stage()
-            return true
-          }
-          await this.startOver()
-          if (outcome === 'unclear') return false
+        const { trialRows } = this.options
+        const direct = await sampleColumns(kernels, plan, file)
+        const chunk = { ...plan.chunk, direct, ...(trialRows === undefined ? {} : { trialRows }) }
+        if (await this.takeParts({ ...plan, chunk }, kernels, file)) {
+          this.labels = plan.labels
+          this.absentColumns = plan.header.absentColumns
+          this.readToEnd = true
+          this.checkRowCount()
+          if (this.mayCommit) await this.stage()
+          return true
         }
+        await this.startOver()
         return false
       } finally {
         returnKernels(kernels)
@@ -157,7 +170,8 @@ class Conversion {
     }
   }
 
-  private async takeChunks(plan: PlainTextPlan, kernels: Kernels, file: OpenFile): Promise<'taken' | 'unclear' | 'uneven'> {
+  /** False: the file is not clean, plain text. */
+  private async takeParts(plan: PlainTextPlan, kernels: Kernels, file: OpenFile): Promise<boolean> {
     const { grouping, limits, progress } = this.request
     const mark = kernels.mark()
     const keys = new KeyIndex(this.table)
@@ -174,30 +188,42 @@ class Conversion {
       return record
     }
     try {
-      const chunks = new PlainTextChunks(kernels, plan, file)
-      // A chunk holds the records that start in its part of the file, so that the cuts do not depend on who reads which chunk.
-      for (let at = plan.dataStart, to = plan.dataStart; at < plan.sizeBytes; ) {
-        while (to <= at) to += plan.chunkBytes
-        const chunk = await chunks.read(at, Math.min(to, plan.sizeBytes))
+      const { partLines } = this.options
+      const cutter = new PartCutter(kernels, file, {
+        start: plan.dataStart,
+        sizeBytes: plan.sizeBytes,
+        ...(partLines === undefined ? {} : { limits: { rows: partLines, bytes: ROW_GROUP_CHARACTERS } }),
+      })
+      const reader = new PartReader(kernels, plan, file)
+      for (let part = await cutter.next(); part !== null; part = await cutter.next()) {
+        const chunk = part === 'open' ? null : await reader.read(part)
         this.options.signal?.throwIfAborted()
-        if (chunk === null) return 'unclear'
-        at = chunk.next
-        if (progress !== null) Atomics.store(progress, 0, BigInt(at))
-        if (chunk.rows < ROW_GROUP_MIN_ROWS && at < plan.sizeBytes && plan.chunkBytes < CHUNK_MAX_BYTES) return 'uneven'
-        const segment = segmentOf(chunk, recordIndex)
-        if (recordIds.length > limits.recordsPerDrop || !keys.add(segment.vectors, segment.recordOfRow)) return 'unclear'
+        if (part === 'open' || chunk === null) return false
+        if (progress !== null) Atomics.store(progress, 0, BigInt(part.to))
         this.rowsIn += chunk.rows + chunk.blank
         this.blank += chunk.blank
+        if (this.streams) {
+          const hashes = keyHashes(this.table, (column) => takeVector(kernels, chunk.columns[column]!), new Uint32Array(chunk.rows))
+          if (hashes === null || !keys.addHashes(hashes)) return false
+          this.goodOf[0] = (this.goodOf[0] ?? 0) + chunk.rows
+          if (chunk.rows > 0 && this.mayCommit) {
+            this.writer ??= await this.openWriter(recordIds[0]!)
+            await this.writer.writeColumns(kernels, chunk.columns)
+          }
+          continue
+        }
+        const segment = segmentOf(kernels, chunk, recordIndex)
+        if (recordIds.length > limits.recordsPerDrop || !keys.add(segment.vectors, segment.recordOfRow)) return false
         for (let i = 0; i < segment.rows; i++) {
           const record = segment.recordOfRow[i]!
           this.goodOf[record] = (this.goodOf[record] ?? 0) + 1
         }
         await this.keep(segment)
       }
-      return 'taken'
+      return true
     } catch (error) {
       // More than the memory of the kernels holds, in one row for instance: csv-parse knows what to say of it.
-      if (error instanceof RangeError) return 'unclear'
+      if (error instanceof RangeError) return false
       throw error
     } finally {
       kernels.release(mark)

@@ -12,50 +12,79 @@ const FIRST_SLOTS = 1 << 14
  * themselves.
  */
 export class KeyIndex {
-  private readonly rules: readonly KeyRule[]
+  private readonly sets: readonly KeySet[]
 
-  /** Rules in the order of `RowValidator`: unique columns, then the primary key. */
-  constructor(table: Table) {
-    this.rules = [
-      ...table.columns.filter((column) => column.unique).map((column) => new KeyRule([column.index], false)),
-      ...(table.primaryKey.length > 0 ? [new KeyRule(table.primaryKey, true)] : []),
-    ]
+  constructor(private readonly table: Table) {
+    this.sets = keyRules(table).map(() => new KeySet())
   }
 
   /** Takes the rows of a segment. False: a key may be there already, a part of a primary key is missing, or there are too many keys. */
   add(vectors: readonly ColumnVector[], recordOfRow: Uint32Array): boolean {
-    return this.rules.every((rule) => rule.add(vectors, recordOfRow))
+    const hashes = keyHashes(this.table, (column) => vectors[column]!, recordOfRow)
+    return hashes !== null && this.addHashes(hashes)
+  }
+
+  /** The same with what `keyHashes` gave. */
+  addHashes(hashes: readonly Uint32Array[]): boolean {
+    return hashes.every((of, rule) => this.sets[rule]!.add(of))
   }
 }
 
-class KeyRule {
+interface KeyRule {
+  readonly columns: readonly number[]
+  readonly primary: boolean
+}
+
+/** In the order of `RowValidator`: unique columns, then the primary key. */
+function keyRules(table: Table): readonly KeyRule[] {
+  return [
+    ...table.columns.filter((column) => column.unique).map((column) => ({ columns: [column.index], primary: false })),
+    ...(table.primaryKey.length > 0 ? [{ columns: table.primaryKey, primary: true }] : []),
+  ]
+}
+
+/** Per rule the hashes of the keys of some rows, two words each; null: a part of a primary key is missing. */
+export function keyHashes(table: Table, vectorOf: (column: number) => ColumnVector, recordOfRow: Uint32Array): Uint32Array[] | null {
+  const out: Uint32Array[] = []
+  for (const rule of keyRules(table)) {
+    const keys = rule.columns.map(vectorOf)
+    if (rule.primary && keys.some((vector) => vector.nulls > 0)) return null
+    out.push(hashesOfRows(keys, recordOfRow))
+  }
+  return out
+}
+
+/** A key of one column that is missing has no hash. */
+function hashesOfRows(keys: readonly ColumnVector[], recordOfRow: Uint32Array): Uint32Array {
+  const rows = recordOfRow.length
+  const low = new Uint32Array(rows)
+  const high = new Uint32Array(rows)
+  for (let i = 0; i < rows; i++) {
+    low[i] = mix(recordOfRow[i]! ^ 0x2545f491)
+    high[i] = mix(recordOfRow[i]! ^ 0x6c8e9cf5)
+  }
+  for (const vector of keys) foldColumn(vector, low, high)
+  const only = keys.length === 1 ? keys[0]! : null
+  const out = new Uint32Array((rows - (only?.nulls ?? 0)) * 2)
+  let n = 0
+  for (let i = 0; i < rows; i++) {
+    if (only !== null && only.validity[i] === 0) continue
+    out[n++] = low[i]!
+    out[n++] = high[i]!
+  }
+  return out
+}
+
+class KeySet {
   private low = new Uint32Array(FIRST_SLOTS)
   private high = new Uint32Array(FIRST_SLOTS)
   private count = 0
 
-  constructor(
-    private readonly columns: readonly number[],
-    private readonly primary: boolean,
-  ) {}
-
-  add(vectors: readonly ColumnVector[], recordOfRow: Uint32Array): boolean {
-    const rows = recordOfRow.length
-    const keys = this.columns.map((c) => vectors[c]!)
-    if (this.primary && keys.some((vector) => vector.nulls > 0)) return false
-    if (this.count + rows > KEYS_MAX) return false
-    while ((this.count + rows) * 2 > this.low.length) this.grow()
-    const low = new Uint32Array(rows)
-    const high = new Uint32Array(rows)
-    for (let i = 0; i < rows; i++) {
-      low[i] = mix(recordOfRow[i]! ^ 0x2545f491)
-      high[i] = mix(recordOfRow[i]! ^ 0x6c8e9cf5)
-    }
-    for (const vector of keys) foldColumn(vector, low, high)
-    const only = keys.length === 1 ? keys[0]! : null
-    for (let i = 0; i < rows; i++) {
-      if (only !== null && only.validity[i] === 0) continue
-      if (!this.insert(low[i]!, high[i]!)) return false
-    }
+  add(hashes: Uint32Array): boolean {
+    const keys = hashes.length / 2
+    if (this.count + keys > KEYS_MAX) return false
+    while ((this.count + keys) * 2 > this.low.length) this.grow()
+    for (let i = 0; i < hashes.length; i += 2) if (!this.insert(hashes[i]!, hashes[i + 1]!)) return false
     return true
   }
 

@@ -1,5 +1,4 @@
-import type { ColumnVector } from '../columns/vector.js'
-import type { EncodedColumnChunk } from '../parquet/encode-column.js'
+import type { EncodedRowGroup } from '../parquet/encode-row-group.js'
 import type { FileLayout, FilePart, PartDigests } from '../parquet/verify-parts.js'
 import type { ConvertFailed, ConvertRequest, ConvertResult } from './protocol.js'
 
@@ -10,13 +9,16 @@ import type { ConvertFailed, ConvertRequest, ConvertResult } from './protocol.js
 export interface LaneTask {
   readonly kind: 'lane'
   readonly request: ConvertRequest
-  readonly chunkBytes: number
-  readonly parts: number
+  /** One word a cell: 1 where its column has no dictionary. Told before the first part is cut. */
+  readonly direct: Int32Array
+  /** Where each part ends, as far as they are cut; the first one begins with the first record. */
+  readonly ends: Float64Array
   /** Parts that may be finished or in the making beyond what is written: bounds memory. */
   readonly partsAhead: number
   readonly control: Int32Array
-  /** One word a part: 0 not known yet, 1 + quotes modulo 2. */
-  readonly parities: Int32Array
+  /** One word a part: 0 not known yet, 1 + rows. */
+  readonly rows: Int32Array
+  /** Parts made go out; buffers of parts that were written come back. */
   readonly port: import('node:worker_threads').MessagePort
 }
 
@@ -46,18 +48,22 @@ export const NEXT_PART = 0
 /** Parts written so far: lanes wait before they run too far ahead. */
 export const WRITTEN = 1
 export const STOP = 2
-export const CONTROL_WORDS = 3
+/** Parts cut so far: lanes wait for the next one. */
+export const CUT = 3
+/** 1: there will be no more parts than are cut. */
+export const CUT_TO_END = 4
+export const CONTROL_WORDS = 5
 
 /** The last message of a lane: its parts are all there. */
 export const LANE_ENDS = 'lane ends'
 
-/** A part as columns and as pages; `vectors` are still needed for the content hash and the keys, which go in the order of the file. */
+/** A part as it goes to the file. */
 export interface PartMade {
   readonly part: number
-  readonly begin: number
-  readonly next: number
-  readonly rows: number
+  readonly to: number
   readonly blank: number
-  readonly vectors: readonly ColumnVector[]
-  readonly encoded: readonly EncodedColumnChunk[]
+  /** null: the part has no rows. */
+  readonly group: EncodedRowGroup | null
+  /** See `keyHashes`. */
+  readonly keys: readonly Uint32Array[]
 }

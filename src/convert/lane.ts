@@ -1,14 +1,17 @@
-import type { ColumnVector, Values } from '../columns/vector.js'
+import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
+import { takeVector } from '../columns/kernel-column.js'
 import { IntakeError } from '../errors.js'
-import { type EncodedColumnChunk, encodeColumn } from '../parquet/encode-column.js'
-import { encodeKernels } from '../parquet/encode-kernels.js'
+import { encodeRowGroup } from '../parquet/encode-row-group.js'
 import { fileSource } from '../parquet/read-file.js'
 import { verifyPart } from '../parquet/verify-parts.js'
 import type { Files } from '../runtime/files.js'
-import { compileTable } from '../tables/schema.js'
+import { buildTable } from '../tables/build-table.js'
 import { failureOf } from './failure.js'
 import { borrowKernels, returnKernels } from './kernel-loans.js'
+import { keyHashes } from './key-index.js'
 import {
+  CUT,
+  CUT_TO_END,
   LANE_ENDS,
   type LaneResult,
   type LaneTask,
@@ -19,19 +22,19 @@ import {
   type VerifyTask,
   WRITTEN,
 } from './lane-protocol.js'
-import { PlainTextChunks, planPlainText } from './plain-text-source.js'
+import { PartReader, planPlainText } from './plain-text-source.js'
 
 /** How long a lane sleeps at most before it looks again; it is woken earlier. */
 const LOOK_MS = 50
 
 /**
- * One worker's share of a large file. A part's quotes are counted and told before anything else, so that lanes behind it know whether they
- * begin inside quotes; every part below the one a lane waits for is taken already, so nobody waits for ever.
+ * One worker's share of a large file. A part's rows are counted and told as soon as it is read, for lanes behind it need to know where their
+ * rows stand in the file; every part below the one a lane waits for is taken already, so nobody waits for ever.
  */
 export async function runLane(task: LaneTask, files: Files): Promise<LaneResult> {
-  const { request, control, parities, port } = task
+  const { request, control, port } = task
   try {
-    const table = compileTable(request.tableDocument, request.tableName)
+    const table = buildTable(request.tableDocument, request.tableName)
     const file = await files.openRead(request.sourcePath, { follow: true })
     if (file === null) throw new IntakeError('IO_FAILED', `${request.sourcePath} does not exist`)
     const kernels = await borrowKernels()
@@ -40,36 +43,32 @@ export async function runLane(task: LaneTask, files: Files): Promise<LaneResult>
       const { sizeBytes } = await file.stat()
       const planned = await planPlainText(request, table, file, sizeBytes)
       if (planned === null) return unclear(control)
-      const plan = { ...planned, chunkBytes: task.chunkBytes }
-      const chunks = new PlainTextChunks(kernels, plan, file)
-      const pageKernels = await encodeKernels()
+      if (!waitForCut(control, 0)) return { status: 'done' }
+      const direct = new Set(Array.from(task.direct.keys()).filter((position) => task.direct[position] === 1))
+      const plan = { ...planned, chunk: { ...planned.chunk, direct } }
+      const reader = new PartReader(kernels, plan, file)
+      // What a part comes to, by those before it.
+      let packed = Math.ceil(plan.partBytes / 2)
       for (;;) {
         const part = Atomics.add(control, NEXT_PART, 1)
-        if (part >= task.parts || Atomics.load(control, STOP) !== 0) return { status: 'done' }
-        const from = plan.dataStart + part * plan.chunkBytes
-        const to = Math.min(from + plan.chunkBytes, sizeBytes)
-        const made = await chunks.readPart({ from, to, first: part === 0 }, (own) => {
-          Atomics.store(parities, part, own + 1)
-          Atomics.notify(parities, part)
-          return insideBefore(parities, part, control)
-        })
+        if (!waitForCut(control, part)) return { status: 'done' }
+        const to = task.ends[part]!
+        const chunk = await reader.read({ from: part === 0 ? plan.dataStart : task.ends[part - 1]!, to })
         if (Atomics.load(control, STOP) !== 0) return { status: 'done' }
-        if (made === null) return unclear(control)
-        const encoded =
-          made.rows === 0
-            ? []
-            : made.vectors.map((vector) => own(encodeColumn(vector, { compression: request.compression, kernels: pageKernels })))
+        if (chunk === null) return unclear(control)
+        tell(task.rows, part, chunk.rows)
+        const keys = keyHashes(table, (column) => takeVector(kernels, chunk.columns[column]!), new Uint32Array(chunk.rows))
+        if (keys === null) return unclear(control)
+        const group =
+          chunk.rows === 0
+            ? null
+            : encodeRowGroup(kernels, chunk.columns, request.compression, roomFrom(port) ?? packed, () =>
+                sumBefore(task.rows, part, control),
+              )
+        packed = Math.max(packed, Math.ceil((group?.bytes.length ?? 0) * 1.1))
         waitForWriter(control, part, task.partsAhead)
-        const message: PartMade = {
-          part,
-          begin: made.begin,
-          next: made.next,
-          rows: made.rows,
-          blank: made.blank,
-          vectors: made.vectors,
-          encoded,
-        }
-        port.postMessage(message, buffersOf(message))
+        const made: PartMade = { part, to, blank: chunk.blank, group, keys }
+        port.postMessage(made, [...(group === null ? [] : [group.bytes.buffer]), ...keys.map((of) => of.buffer as ArrayBuffer)])
       }
     } finally {
       kernels.release(mark)
@@ -106,19 +105,43 @@ function unclear(control: Int32Array): LaneResult {
   return { status: 'unclear' }
 }
 
-/** Whether the text before a part ends inside quotes: the sum of the parts before it. */
-function insideBefore(parities: Int32Array, part: number, control: Int32Array): 0 | 1 {
-  let inside = 0
+/** False: there is no such part, or the work is at its end. */
+function waitForCut(control: Int32Array, part: number): boolean {
+  for (;;) {
+    if (Atomics.load(control, STOP) !== 0) return false
+    // In this order: the last part is counted before its end is told.
+    const isWhole = Atomics.load(control, CUT_TO_END) !== 0
+    const cut = Atomics.load(control, CUT)
+    if (part < cut) return true
+    if (isWhole) return false
+    Atomics.wait(control, CUT, cut, LOOK_MS)
+  }
+}
+
+/** Says a number about a part, which those behind it wait for. */
+function tell(numbers: Int32Array, part: number, value: number): void {
+  Atomics.store(numbers, part, value + 1)
+  Atomics.notify(numbers, part)
+}
+
+/** The sum of what was told about the parts before this one: how many rows stand before it. */
+function sumBefore(numbers: Int32Array, part: number, control: Int32Array): number {
+  let sum = 0
   for (let p = 0; p < part; p++) {
-    let told = Atomics.load(parities, p)
+    let told = Atomics.load(numbers, p)
     while (told === 0) {
       if (Atomics.load(control, STOP) !== 0) return 0
-      Atomics.wait(parities, p, 0, LOOK_MS)
-      told = Atomics.load(parities, p)
+      Atomics.wait(numbers, p, 0, LOOK_MS)
+      told = Atomics.load(numbers, p)
     }
-    inside ^= told - 1
+    sum += told - 1
   }
-  return inside === 0 ? 0 : 1
+  return sum
+}
+
+/** An array of an earlier part, written by now, to be used again: a new one each time would wait for the garbage collector. */
+function roomFrom(port: MessagePort): ArrayBuffer | null {
+  return (receiveMessageOnPort(port)?.message as ArrayBuffer | undefined) ?? null
 }
 
 function waitForWriter(control: Int32Array, part: number, partsAhead: number): void {
@@ -127,29 +150,4 @@ function waitForWriter(control: Int32Array, part: number, partsAhead: number): v
     if (part < written + partsAhead || Atomics.load(control, STOP) !== 0) return
     Atomics.wait(control, WRITTEN, written, LOOK_MS)
   }
-}
-
-/** Pages may be views of larger, shared buffers, which must not be given away. */
-function own(chunk: EncodedColumnChunk): EncodedColumnChunk {
-  return { ...chunk, parts: chunk.parts.map((part) => (part.byteLength === part.buffer.byteLength ? part : Uint8Array.from(part))) }
-}
-
-/** Every buffer of a message once: they are handed over, not copied. */
-function buffersOf(message: PartMade): ArrayBuffer[] {
-  const buffers = new Set<ArrayBufferLike>()
-  const add = (view: { readonly buffer: ArrayBufferLike }): void => void buffers.add(view.buffer)
-  const addValues = (values: Values): void => {
-    add(values.data)
-    if (values.physical === 'BYTE_ARRAY') add(values.offsets)
-  }
-  for (const vector of message.vectors as readonly ColumnVector[]) {
-    add(vector.validity)
-    if (vector.form === 'plain') addValues(vector.values)
-    else {
-      add(vector.codes)
-      addValues(vector.dictionary)
-    }
-  }
-  for (const chunk of message.encoded) for (const part of chunk.parts) add(part)
-  return [...buffers] as ArrayBuffer[]
 }

@@ -4,10 +4,13 @@ import { fileSource } from '../parquet/read-file.js'
 import { compareContent, compareDecoders, damageIsMismatch, type ExpectedFile, openExpected } from '../parquet/verify-file.js'
 import { type PartDigests, partsOf } from '../parquet/verify-parts.js'
 import type { Files } from '../runtime/files.js'
-import { compileTable, type Table } from '../tables/schema.js'
+import { buildTable, type Table } from '../tables/build-table.js'
+import { borrowKernels, returnKernels } from './kernel-loans.js'
 import { KeyIndex } from './key-index.js'
 import {
   CONTROL_WORDS,
+  CUT,
+  CUT_TO_END,
   LANE_ENDS,
   type LaneResult,
   type LaneTask,
@@ -17,13 +20,16 @@ import {
   type VerifyTask,
   WRITTEN,
 } from './lane-protocol.js'
-import { CHUNK_MAX_BYTES, type PlainTextPlan, planPlainText, ROW_GROUP_MIN_ROWS } from './plain-text-source.js'
-import type { ConvertDone, ConvertRequest, Output } from './protocol.js'
+import { PartCutter } from './part-cutter.js'
+import { type PlainTextPlan, planPlainText } from './plain-text-source.js'
+import { type ConvertDone, type ConvertRequest, LARGE_FILE_BYTES, type Output } from './protocol.js'
 import { RecordWriter } from './record-writer.js'
 import { ReportBuilder } from './report-builder.js'
+import { ROW_GROUP_CHARACTERS, ROW_GROUP_ROWS } from './row-groups.js'
+import { sampleColumns } from './sample-columns.js'
 
-/** Below, one thread is done before others would have begun. */
-export const LARGE_FILE_BYTES = 8 * 1024 ** 2
+/** Parts that are cut and not written yet at most. */
+const PARTS_CUT_AHEAD = 64
 
 export interface LargeFileOptions {
   readonly files: Files
@@ -56,7 +62,7 @@ export async function convertLargeFile(request: ConvertRequest, options: LargeFi
   const file = await files.openRead(request.sourcePath, { follow: true })
   if (file === null) return 'other'
   let plan: PlainTextPlan | null
-  const table = compileTable(request.tableDocument, request.tableName)
+  const table = buildTable(request.tableDocument, request.tableName)
   try {
     const { sizeBytes } = await file.stat()
     if (sizeBytes < LARGE_FILE_BYTES) return 'other'
@@ -64,23 +70,27 @@ export async function convertLargeFile(request: ConvertRequest, options: LargeFi
   } finally {
     await file.close().catch(() => {})
   }
-  if (plan === null || plan.sizeBytes - plan.dataStart <= plan.chunkBytes) return 'other'
+  if (plan === null || plan.sizeBytes - plan.dataStart <= plan.partBytes) return 'other'
   return new LargeFile(request, request.output, table, plan, options).run()
 }
 
 class LargeFile {
   private readonly startedMs = performance.now()
-  private readonly parts: number
+  /** Parts that the file can have at most. */
+  private readonly partsMost: number
+  private readonly ends: Float64Array
   private readonly control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4))
-  private readonly waiting = new Map<number, PartMade>()
+  private readonly waiting = new Map<number, { readonly made: PartMade; readonly lane: MessagePort }>()
   private readonly keys: KeyIndex
+  private readonly direct: Int32Array
   private opening!: Promise<RecordWriter>
   private writing: Promise<void> = Promise.resolve()
   private failure: unknown = null
   private unclear = false
-  /** A row group came out too small: the file needs another cut. */
-  private uneven = false
+  private cut = 0
+  private cutToEnd = false
   private written = 0
+  private whenWritten: () => void = () => {}
   private at: number
   private rows = 0
   private blank = 0
@@ -92,8 +102,10 @@ class LargeFile {
     private readonly plan: PlainTextPlan,
     private readonly options: LargeFileOptions,
   ) {
-    this.parts = Math.ceil((plan.sizeBytes - plan.dataStart) / plan.chunkBytes)
+    this.partsMost = Math.ceil(plan.sizeBytes / ROW_GROUP_ROWS) + Math.ceil(plan.sizeBytes / ROW_GROUP_CHARACTERS) + 1
+    this.ends = new Float64Array(new SharedArrayBuffer(this.partsMost * 8))
     this.keys = new KeyIndex(table)
+    this.direct = new Int32Array(new SharedArrayBuffer(plan.chunk.width * 4))
     this.at = plan.dataStart
   }
 
@@ -108,14 +120,17 @@ class LargeFile {
       // Lanes begin at once; the library behind the writer loads meanwhile.
       const lanes = this.runLanes()
       lanes.catch(() => {})
+      const cutting = this.cutParts()
+      cutting.catch((error: unknown) => this.fail(error))
       this.opening = RecordWriter.open({ files, table: this.table, output: this.output, recordId, compression, verify })
       this.opening.catch((error: unknown) => this.fail(error))
       await lanes
+      await cutting
       const writer = await this.opening
       await this.writing
       signal?.throwIfAborted()
       if (this.failure !== null) throw this.failure
-      const whole = !this.unclear && !this.uneven && this.written === this.parts && this.at === this.plan.sizeBytes
+      const whole = !this.unclear && this.cutToEnd && this.written === this.cut && this.at === this.plan.sizeBytes
       if (!whole || this.rows === 0 || (this.request.expectedRows !== null && this.request.expectedRows !== this.rows)) {
         await writer.discard()
         return this.unclear ? 'unclear' : 'other'
@@ -133,23 +148,55 @@ class LargeFile {
     }
   }
 
+  /** Says where each part ends, far ahead of the lanes, but not so far that what was read for it is gone when they come. */
+  private async cutParts(): Promise<void> {
+    const { plan, control } = this
+    const kernels = await borrowKernels()
+    const mark = kernels.mark()
+    const file = await this.options.files.openRead(this.request.sourcePath, { follow: true })
+    if (file === null) throw new IntakeError('IO_FAILED', `${this.request.sourcePath} does not exist`)
+    try {
+      for (const position of await sampleColumns(kernels, plan, file)) this.direct[position] = 1
+      const cutter = new PartCutter(kernels, file, { start: plan.dataStart, sizeBytes: plan.sizeBytes })
+      for (let part = await cutter.next(); part !== null && Atomics.load(control, STOP) === 0; part = await cutter.next()) {
+        // Quotes that never close are found before most of the work is done.
+        if (part === 'open') return this.giveUp()
+        this.ends[this.cut++] = part.to
+        Atomics.store(control, CUT, this.cut)
+        Atomics.notify(control, CUT)
+        while (this.cut - this.written > PARTS_CUT_AHEAD && Atomics.load(control, STOP) === 0) {
+          await new Promise<void>((resolve) => {
+            this.whenWritten = resolve
+          })
+        }
+      }
+      this.cutToEnd = true
+      Atomics.store(control, CUT_TO_END, 1)
+      Atomics.notify(control, CUT)
+    } finally {
+      kernels.release(mark)
+      returnKernels(kernels)
+      await file.close().catch(() => {})
+    }
+  }
+
   private async runLanes(): Promise<void> {
-    const parities = new Int32Array(new SharedArrayBuffer(this.parts * 4))
+    const rows = new Int32Array(new SharedArrayBuffer(this.partsMost * 4))
     const ports: MessagePort[] = []
-    const lanes = Array.from({ length: Math.min(this.options.lanes, this.parts) }, async () => {
+    const lanes = Array.from({ length: this.options.lanes }, async () => {
       const { port1, port2 } = new MessageChannel()
       ports.push(port1)
       const ended = new Promise<void>((resolve) => {
-        port1.on('message', (message: PartMade | typeof LANE_ENDS) => (message === LANE_ENDS ? resolve() : this.take(message)))
+        port1.on('message', (message: PartMade | typeof LANE_ENDS) => (message === LANE_ENDS ? resolve() : this.take(message, port1)))
       })
       const result = await this.options.runLane({
         kind: 'lane',
         request: { ...this.request, progress: null },
-        chunkBytes: this.plan.chunkBytes,
-        parts: this.parts,
+        direct: this.direct,
+        ends: this.ends,
         partsAhead: this.partsAhead,
         control: this.control,
-        parities,
+        rows,
         port: port2,
       })
       // The result may overtake the last messages of the lane.
@@ -167,23 +214,26 @@ class LargeFile {
   /** A part takes about four times its text: the text, its columns, its pages, and what the kernels hold. */
   private get partsAhead(): number {
     const { lanes, memoryBytes } = this.options
-    return Math.min(Math.max(Math.floor(memoryBytes / (this.plan.chunkBytes * 4)), lanes), lanes * 2)
+    return Math.min(Math.max(Math.floor(memoryBytes / (this.plan.partBytes * 4)), lanes), lanes * 2)
   }
 
-  private take(made: PartMade): void {
-    this.waiting.set(made.part, made)
+  private take(made: PartMade, lane: MessagePort): void {
+    this.waiting.set(made.part, { made, lane })
     this.writing = this.writing.then(() => this.writeReady())
   }
 
   private async writeReady(): Promise<void> {
     try {
-      for (let made = this.waiting.get(this.written); made !== undefined; made = this.waiting.get(this.written)) {
+      for (let next = this.waiting.get(this.written); next !== undefined; next = this.waiting.get(this.written)) {
+        const { made, lane } = next
         this.waiting.delete(this.written)
-        if (this.unclear || this.uneven || this.failure !== null) return
+        if (this.unclear || this.failure !== null) return
         await this.write(made)
+        if (made.group !== null) lane.postMessage(made.group.bytes.buffer, [made.group.bytes.buffer])
         this.written++
         Atomics.store(this.control, WRITTEN, this.written)
         Atomics.notify(this.control, WRITTEN)
+        this.whenWritten()
       }
     } catch (error) {
       this.fail(error)
@@ -192,20 +242,14 @@ class LargeFile {
 
   private async write(made: PartMade): Promise<void> {
     const { plan } = this
-    const isLast = made.next === plan.sizeBytes
-    // Where one part ends the next must begin.
-    if (made.begin !== this.at) return this.giveUp()
-    if (made.rows < ROW_GROUP_MIN_ROWS && !isLast && plan.chunkBytes < CHUNK_MAX_BYTES) {
-      this.uneven = true
-      return this.stop()
-    }
-    if (made.rows > 0) {
-      if (!this.keys.add(made.vectors, new Uint32Array(made.rows))) return this.giveUp()
+    const rows = made.group?.rows ?? 0
+    if (!this.keys.addHashes(made.keys)) return this.giveUp()
+    if (made.group !== null) {
       const writer = await this.opening
-      await writer.writeEncodedRowGroup(made.vectors, made.encoded)
+      await writer.writeEncodedRowGroup(made.group)
     }
-    this.at = made.next
-    this.rows += made.rows
+    this.at = made.to
+    this.rows += rows
     this.blank += made.blank
     const { progress } = this.request
     if (progress !== null) {
@@ -283,5 +327,7 @@ class LargeFile {
   private stop(): void {
     Atomics.store(this.control, STOP, 1)
     Atomics.notify(this.control, WRITTEN)
+    Atomics.notify(this.control, CUT)
+    this.whenWritten()
   }
 }

@@ -1,16 +1,16 @@
 import { availableParallelism } from 'node:os'
 import { Piscina } from 'piscina'
-import { intakeConfig } from '../documents/config.js'
+import { DEFAULT_CONVERT } from '../documents/defaults.js'
 import { ERRORS, IntakeError } from '../errors.js'
 import type { Files } from '../runtime/files.js'
 import { nodeFiles } from '../runtime/files.js'
 import { ABORTED, failureOf } from './failure.js'
 import type { LaneResult, LaneTask, PoolResult, PoolTask, VerifyResult, VerifyTask } from './lane-protocol.js'
-import { convertLargeFile, LARGE_FILE_BYTES, type NotOnLanes } from './large-file.js'
-import type { Converter, ConvertRequest, ConvertResult } from './protocol.js'
+import type { NotOnLanes } from './large-file.js'
+import { type Converter, type ConvertRequest, type ConvertResult, LARGE_FILE_BYTES } from './protocol.js'
 import { Shares } from './shares.js'
 
-const DEFAULT_MEMORY_BYTES = intakeConfig.parse({}).convert.memoryMb * 1024 ** 2
+const DEFAULT_MEMORY_BYTES = DEFAULT_CONVERT.memoryMb * 1024 ** 2
 
 /** Threads for `convert.threads: "auto"`. os.cpus() is empty under systemd's ProcSubset=pid; this is not. */
 export function threadsOf(setting: 'auto' | number): number {
@@ -29,8 +29,12 @@ export class ConvertPool implements Converter {
   private readonly lanes: number
   private readonly shares: Shares
   private readonly memoryBytes: number
+  /** Documents that were checked here, and the names they were checked under; they do not change. */
+  private readonly checked = new WeakMap<object, string>()
+  private largeFile: Promise<typeof import('./large-file.js')> | null = null
 
-  constructor(options: { threads: number; lanes?: number; memoryBytes?: number; workerUrl?: URL; files?: Files }) {
+  /** So many threads as `warm` says start now, and load what they need while the caller still reads its table. */
+  constructor(options: { threads: number; lanes?: number; memoryBytes?: number; warm?: number; workerUrl?: URL; files?: Files }) {
     this.files = options.files ?? nodeFiles
     this.lanes = options.lanes ?? options.threads
     this.memoryBytes = options.memoryBytes ?? DEFAULT_MEMORY_BYTES
@@ -38,7 +42,7 @@ export class ConvertPool implements Converter {
     this.pool = new Piscina<PoolTask, PoolResult>({
       // `.href`, not `.pathname`: a path with a space or a % would not survive.
       filename: (options.workerUrl ?? new URL('../../workers/convert.js', import.meta.url)).href,
-      minThreads: 0,
+      minThreads: options.warm ?? 0,
       maxThreads: options.threads,
       idleTimeout: 60_000,
       // Conversions are claimed one by one and bounded by the coordinator.
@@ -49,11 +53,12 @@ export class ConvertPool implements Converter {
   async convert(request: ConvertRequest, options: { signal?: AbortSignal } = {}): Promise<ConvertResult> {
     try {
       const stat = await this.files.stat(request.sourcePath)
-      if ((stat?.sizeBytes ?? 0) < LARGE_FILE_BYTES) return await this.convertAlone(request, true, options)
-      const large = await this.shares.holding(this.lanes, () => this.convertOnLanes(request, options))
+      const checked = await this.withTableChecked(request)
+      if ((stat?.sizeBytes ?? 0) < LARGE_FILE_BYTES) return await this.convertAlone(checked, true, options)
+      const large = await this.shares.holding(this.lanes, () => this.convertOnLanes(checked, options))
       if (typeof large === 'object') return large
       // What lanes found unclear would be unclear again: csv-parse says why.
-      return await this.shares.holding(1, () => this.convertAlone(request, large !== 'unclear', options))
+      return await this.shares.holding(1, () => this.convertAlone(checked, large !== 'unclear', options))
     } catch (error) {
       if (options.signal?.aborted) return ABORTED
       if (error instanceof IntakeError) return failureOf(error)
@@ -73,7 +78,21 @@ export class ConvertPool implements Converter {
     )) as ConvertResult
   }
 
-  private convertOnLanes(request: ConvertRequest, options: { signal?: AbortSignal }): Promise<ConvertResult | NotOnLanes> {
+  /** Workers make tables of checked documents only: here it is done once for all of them, and zod stays out of their threads. */
+  private async withTableChecked(request: ConvertRequest): Promise<ConvertRequest> {
+    if (request.tableChecked === true) return request
+    const { tableDocument, tableName } = request
+    if (this.checked.get(tableDocument as object) !== tableName) {
+      const { loadTable } = await import('../tables/load-table.js')
+      await loadTable(tableDocument, tableName)
+      this.checked.set(tableDocument as object, tableName)
+    }
+    return { ...request, tableChecked: true }
+  }
+
+  private async convertOnLanes(request: ConvertRequest, options: { signal?: AbortSignal }): Promise<ConvertResult | NotOnLanes> {
+    this.largeFile ??= import('./large-file.js')
+    const { convertLargeFile } = await this.largeFile
     return convertLargeFile(request, {
       files: this.files,
       lanes: this.lanes,

@@ -12,8 +12,10 @@ export interface ConvertRequest {
   /** How reports name the file. */
   readonly place: string
   readonly tableName: string
-  /** The whole Table Schema document: workers compile it themselves. */
+  /** The whole Table Schema document: workers make their table of it themselves. */
   readonly tableDocument: unknown
+  /** True: `compileTable` has accepted this document under this name, so a worker need not load what checks its shape. */
+  readonly tableChecked?: boolean
   readonly dialect: DialectDocument
   readonly grouping: Grouping
   readonly onInvalid: OnInvalid
@@ -108,6 +110,9 @@ export interface ConvertFailed {
 }
 
 export type ConvertResult = ConvertDone | ConvertFailed
+
+/** Files of so many bytes go to all threads at once. Below, one thread is done before others would have begun. */
+export const LARGE_FILE_BYTES = 8 * 1024 ** 2
 
 /** Runs conversions: in this thread or in a pool of workers. */
 export interface Converter {

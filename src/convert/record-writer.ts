@@ -1,9 +1,11 @@
 import { dirname, join } from 'node:path'
+import type { KernelColumn } from '../columns/kernel-column.js'
 import type { ColumnVector } from '../columns/vector.js'
 import { transactionId } from '../core/drop-id.js'
 import { sha256Hex } from '../core/hashes.js'
 import { IntakeError } from '../errors.js'
-import type { EncodedColumnChunk } from '../parquet/encode-column.js'
+import type { Kernels } from '../kernels/kernels.js'
+import type { EncodedRowGroup } from '../parquet/encode-row-group.js'
 import { ParquetFileWriter } from '../parquet/file-writer.js'
 import { fileSource } from '../parquet/read-file.js'
 import { type ExpectedFile, verifyParquet } from '../parquet/verify-file.js'
@@ -76,9 +78,14 @@ export class RecordWriter {
     return this.writer.writeRowGroup(vectors)
   }
 
+  /** Columns in the memory of kernels, which they keep until this is done. */
+  writeColumns(kernels: Kernels, columns: readonly KernelColumn[]): Promise<void> {
+    return this.writer.writeColumns(kernels, columns)
+  }
+
   /** A row group that another thread has encoded. */
-  writeEncodedRowGroup(vectors: readonly ColumnVector[], encoded: readonly EncodedColumnChunk[]): Promise<void> {
-    return this.writer.writeEncodedRowGroup(vectors, encoded)
+  writeEncodedRowGroup(group: EncodedRowGroup): Promise<void> {
+    return this.writer.writeEncodedRowGroup(group)
   }
 
   /** Finishes, syncs and verifies the file. Throws VERIFY_MISMATCH, FSYNC_FAILED, DISK_FULL; then the caller discards it. */

@@ -1,8 +1,9 @@
 import { ColumnBuilder, MISSING, PROBLEM } from '../columns/builder.js'
-import { DEFAULT_DIALECT, type DialectDocument, intakeConfig } from '../documents/config.js'
+import type { DialectDocument } from '../documents/config.js'
+import { DEFAULT_DIALECT, DEFAULT_LIMITS } from '../documents/defaults.js'
 import { IntakeError } from '../errors.js'
 import type { Files } from '../runtime/files.js'
-import type { Table } from '../tables/schema.js'
+import type { Table } from '../tables/build-table.js'
 import { quoted, shortened } from './cell-text.js'
 import { InProcessConverter } from './in-process.js'
 import { RecordWriter } from './record-writer.js'
@@ -26,7 +27,6 @@ export interface StagedFacts {
 const ERRORS_SHOWN = 10
 /** Memory of the columns at which a row group is closed early. */
 const ROW_GROUP_MEMORY_BYTES = 256 * 1024 ** 2
-const DEFAULTS = intakeConfig.parse({})
 
 /**
  * Writes the rows of a library call to one synced, verified Parquet file at `path`, which must not exist. All or nothing: any invalid row
@@ -57,7 +57,7 @@ async function stageCsv(
     onInvalid: 'quarantine-drop',
     output: { kind: 'file', path: options.path },
     reportFolder: null,
-    limits: DEFAULTS.limits,
+    limits: DEFAULT_LIMITS,
     compression: 'SNAPPY',
     verify: 'full',
     expectedRows: null,

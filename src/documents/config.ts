@@ -1,4 +1,9 @@
 import { z } from 'zod'
+import { COMPRESSIONS, HAS_ZSTD, ZSTD_MISSING } from './compression.js'
+import { DEFAULT_CONVERT, DEFAULT_LIMITS, DIALECT_DEFAULTS } from './defaults.js'
+
+export { DEFAULT_DIALECT } from './defaults.js'
+
 import { actor, sha256, tableName } from './text.js'
 
 /** config/intake.json (DESIGN §5). Everything has a limit, and every limit a stated default. */
@@ -15,24 +20,22 @@ export const dialectDocument = z.strictObject({
   name: z.string().optional(),
   title: z.string().optional(),
   description: z.string().optional(),
-  delimiter: z.string().min(1).max(8).default(','),
+  delimiter: z.string().min(1).max(8).default(DIALECT_DEFAULTS.delimiter),
   lineTerminator: z.string().min(1).max(2).optional(),
-  quoteChar: z.string().length(1).nullable().default('"'),
-  doubleQuote: z.boolean().default(true),
-  escapeChar: z.string().length(1).nullable().default(null),
+  quoteChar: z.string().length(1).nullable().default(DIALECT_DEFAULTS.quoteChar),
+  doubleQuote: z.boolean().default(DIALECT_DEFAULTS.doubleQuote),
+  escapeChar: z.string().length(1).nullable().default(DIALECT_DEFAULTS.escapeChar),
   nullSequence: z.string().optional(),
-  skipInitialSpace: z.boolean().default(false),
-  header: z.boolean().default(true),
-  headerRows: z.array(z.number().int().min(1)).min(1).default([1]),
-  headerJoin: z.string().default(' '),
-  commentRows: z.array(z.number().int().min(1)).default([]),
-  commentChar: z.string().min(1).max(8).nullable().default(null),
+  skipInitialSpace: z.boolean().default(DIALECT_DEFAULTS.skipInitialSpace),
+  header: z.boolean().default(DIALECT_DEFAULTS.header),
+  headerRows: z.array(z.number().int().min(1)).min(1).default(DIALECT_DEFAULTS.headerRows),
+  headerJoin: z.string().default(DIALECT_DEFAULTS.headerJoin),
+  commentRows: z.array(z.number().int().min(1)).default(DIALECT_DEFAULTS.commentRows),
+  commentChar: z.string().min(1).max(8).nullable().default(DIALECT_DEFAULTS.commentChar),
   /** A WHATWG encoding label. */
-  encoding: z.string().default('utf-8'),
+  encoding: z.string().default(DIALECT_DEFAULTS.encoding),
 })
 export type DialectDocument = z.infer<typeof dialectDocument>
-
-export const DEFAULT_DIALECT: DialectDocument = dialectDocument.parse({})
 
 export const sourceConfig = z.strictObject({
   /** Stands in metadata.json; never change it once records exist. */
@@ -70,26 +73,29 @@ export const intakeConfig = z.strictObject({
     .prefault({}),
   convert: z
     .strictObject({
-      threads: z.union([z.literal('auto'), positive.max(1024)]).default('auto'),
-      memoryMb: positive.default(512),
-      verify: z.enum(['full', 'paranoid', 'none']).default('full'),
-      compression: z.enum(['SNAPPY', 'GZIP', 'NONE']).default('SNAPPY'),
+      threads: z.union([z.literal('auto'), positive.max(1024)]).default(DEFAULT_CONVERT.threads),
+      memoryMb: positive.default(DEFAULT_CONVERT.memoryMb),
+      verify: z.enum(['full', 'paranoid', 'none']).default(DEFAULT_CONVERT.verify),
+      compression: z
+        .enum(COMPRESSIONS)
+        .refine((codec) => codec !== 'ZSTD' || HAS_ZSTD, ZSTD_MISSING)
+        .default(DEFAULT_CONVERT.compression),
     })
     .prefault({}),
   limits: z
     .strictObject({
       /** Bytes of one drop. */
-      dropBytes: positive.default(64 * 1024 ** 3),
+      dropBytes: positive.default(DEFAULT_LIMITS.dropBytes),
       /** Bytes of one row, and so of one cell. */
-      rowBytes: positive.default(16 * 1024 ** 2),
-      columns: positive.default(4096),
+      rowBytes: positive.default(DEFAULT_LIMITS.rowBytes),
+      columns: positive.default(DEFAULT_LIMITS.columns),
       /** Records one drop may name. */
-      recordsPerDrop: positive.default(100_000),
+      recordsPerDrop: positive.default(DEFAULT_LIMITS.recordsPerDrop),
       /** Errors listed in report.json; totals are exact all the same. */
-      reportErrors: positive.default(1000),
+      reportErrors: positive.default(DEFAULT_LIMITS.reportErrors),
       /** Drops taken from the inbox and not finished yet. */
-      dropsInFlight: positive.default(64),
-      decisionBytes: positive.default(65_536),
+      dropsInFlight: positive.default(DEFAULT_LIMITS.dropsInFlight),
+      decisionBytes: positive.default(DEFAULT_LIMITS.decisionBytes),
     })
     .prefault({}),
   sources: z.array(sourceConfig).default([]),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { COMPRESSIONS } from './compression.js'
 import { dialectDocument, onInvalid } from './config.js'
 import { actor, count, dropId, isoTimestamp, sha256, tableName } from './text.js'
 
@@ -73,7 +74,7 @@ export const conversionOrder = z.strictObject({
   created_by: actor,
   allowed_created_by: z.array(actor),
   rule_sha256: sha256,
-  compression: z.enum(['SNAPPY', 'GZIP', 'NONE']),
+  compression: z.enum(COMPRESSIONS),
   verify: z.enum(['full', 'paranoid', 'none']),
   /** Named as in the configuration. */
   limits: z.strictObject({

@@ -1,11 +1,10 @@
-import { z } from 'zod'
 import type { ErrorCode } from '../errors.js'
 
 /**
  * A validation report in the form of Frictionless (report → tasks → errors), with `line`, `code` and `constraint` added.
  * `rowNumber` and `fieldNumber` count from 1 and the header is row 1; `line` is the physical line on which the row starts, from 1.
  */
-export const reportErrorType = z.enum([
+export const REPORT_ERROR_TYPES = [
   'blank-header',
   'extra-label',
   'missing-label',
@@ -25,8 +24,8 @@ export const reportErrorType = z.enum([
   'row-count',
   'source-error',
   'encoding-error',
-])
-export type ReportErrorType = z.infer<typeof reportErrorType>
+] as const
+export type ReportErrorType = (typeof REPORT_ERROR_TYPES)[number]
 
 export interface ReportError {
   readonly type: ReportErrorType

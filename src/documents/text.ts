@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { isDropId } from '../core/drop-id.js'
 import { isRecordId } from '../core/record-id.js'
+import { TABLE_NAME } from './table-name.js'
 
 /** Control characters: C0, DEL, C1. */
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/
@@ -24,7 +25,7 @@ export const comment = z.string().refine(isComment, 'must be at most 512 bytes o
 export const actor = z.string().refine(isActor, 'must be 1 to 128 bytes of UTF-8 without control characters')
 export const recordId = z.string().refine(isRecordId, 'must be a legal record id')
 export const dropId = z.string().refine(isDropId, 'must be a drop-id')
-export const tableName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/, 'must be letters, digits, "_" and "-", at most 128')
+export const tableName = z.string().regex(TABLE_NAME, 'must be letters, digits, "_" and "-", at most 128')
 export const count = z.number().int().nonnegative().safe()
 
 /** Bytes that stand for themselves in an encoded path. */

@@ -347,9 +347,12 @@ export class ClaimStore {
     try {
       const before = await touchingSource(() => source.stat())
       if (before.kind !== 'file' || !isClaimed(expected, before)) return { kind: 'changed' }
-      // What an earlier attempt left is not trusted: the page cache may have held what the disk never got.
-      await this.files.remove(to)
-      const target = await this.files.create(to, { mode: 0o440 })
+      let target = await this.files.create(to, { mode: 0o440 })
+      if (target === 'exists') {
+        // What an earlier attempt left is not trusted: the page cache may have held what the disk never got.
+        await this.files.remove(to)
+        target = await this.files.create(to, { mode: 0o440 })
+      }
       assert(target !== 'exists', `${to} was removed`)
       const hash = createHash('sha256')
       let bytes: number
@@ -527,12 +530,22 @@ export class ClaimStore {
       return 'pending'
     }
     this.returning.delete(document.drop_id)
-    await removeTree(this.files, this.claimFolder(document.drop_id))
+    await this.removeFolder(document)
     if (returned) {
       const reason = mode === 'undo' ? 'undone' : 'written-after-claim'
       this.emit({ event: 'drop.returned', dropId: document.drop_id, path: document.file.path, reason })
     }
     return returned ? 'returned' : 'released'
+  }
+
+  /** drop.json goes last: while it is there, recovery knows what the rest is. */
+  private async removeFolder(document: DropDocument): Promise<void> {
+    const folder = this.claimFolder(document.drop_id)
+    // By name: reading the folder of every drop costs as much as removing what is in it.
+    const names = [SOURCE_NAME, NOTE_NAME].map((name) => join(folder, name))
+    for (const sidecar of document.sidecars) names.push(sidecarCopy({ folder }, sidecar.kind))
+    for (const path of [...names, join(folder, 'drop.json')]) await this.files.remove(path)
+    if ((await this.files.removeDirectory(folder)) === 'not-empty') await removeTree(this.files, folder)
   }
 
   private async giveUpFile(document: DropDocument, file: ClaimedFile, mode: 'undo' | 'release'): Promise<'restored' | 'taken' | 'done'> {

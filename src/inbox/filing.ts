@@ -158,7 +158,14 @@ export class Filing {
 
   /** The newest drop that has a receipt: ids go on after it. */
   async lastDropId(): Promise<DropId | null> {
-    for await (const { dropId } of this.receiptNames()) return dropId
+    // One look through the names, for a day may have 100,000 receipts and every start waits for this.
+    for (const day of (await this.receiptDays()).reverse()) {
+      let last = ''
+      for (const name of (await this.files.names(join(this.roots.receipts, day))) ?? []) {
+        if (name > last && name.endsWith('.json') && isDropId(name.slice(0, -5))) last = name
+      }
+      if (last !== '') return last.slice(0, -5)
+    }
     return null
   }
 
@@ -196,7 +203,7 @@ export class Filing {
   }
 
   private async *receiptNames(): AsyncGenerator<{ dropId: DropId; path: string }> {
-    const days = (await this.namesIn(this.roots.receipts)).filter((name) => /^\d{4}-\d{2}-\d{2}$/.test(name)).sort()
+    const days = await this.receiptDays()
     for (const day of days.reverse()) {
       const folder = join(this.roots.receipts, day)
       const ids = (await this.namesIn(folder)).filter((name) => name.endsWith('.json') && isDropId(name.slice(0, -5))).sort()
@@ -204,8 +211,13 @@ export class Filing {
     }
   }
 
+  /** Oldest first. */
+  private async receiptDays(): Promise<string[]> {
+    return (await this.namesIn(this.roots.receipts)).filter((name) => /^\d{4}-\d{2}-\d{2}$/.test(name)).sort()
+  }
+
   private async namesIn(folder: string): Promise<string[]> {
-    return ((await this.files.list(folder)) ?? []).map((e) => e.name.toString('latin1'))
+    return (await this.files.names(folder)) ?? []
   }
 
   private receiptPath(dropId: DropId): string {
@@ -216,10 +228,14 @@ export class Filing {
     return join(this.roots.receipts, dateOfDropId(dropId), `.${dropId}.tmp`)
   }
 
+  /** A look, then a rename: receipts are named by drop-id, and the one daemon of this workspace is the only one to write them. */
   private async putTemporary(temporary: string, path: string): Promise<'written' | 'exists'> {
-    const outcome = await placeFileByLink(this.files, temporary, path)
-    if (outcome !== 'renamed') await this.files.remove(temporary)
-    return outcome === 'exists' ? 'exists' : 'written'
+    if ((await this.files.stat(path)) === null) {
+      await this.files.rename(temporary, path)
+      return 'written'
+    }
+    await this.files.remove(temporary)
+    return 'exists'
   }
 
   private async quarantineFolder(claim: Claim): Promise<string> {
@@ -343,17 +359,6 @@ function parseReceipt(bytes: Buffer, path: string): Receipt {
   const parsed = receiptDocument.safeParse(json)
   if (!parsed.success) throw new IntakeError('IO_FAILED', `The receipt ${path} is damaged`, { data: { path } })
   return parsed.data
-}
-
-async function placeFileByLink(files: Files, temporary: string, path: string): Promise<'linked' | 'renamed' | 'exists'> {
-  try {
-    return await files.link(temporary, path)
-  } catch (error) {
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(systemCodeOf(error) ?? '')) throw error
-  }
-  if ((await files.stat(path)) !== null) return 'exists'
-  await files.rename(temporary, path)
-  return 'renamed'
 }
 
 const DESCRIPTIONS: Readonly<Record<string, string>> = {

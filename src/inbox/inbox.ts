@@ -418,15 +418,15 @@ export class Inbox {
     this.pump()
     this.checkOnce()
     await this.arm(summary)
-    const lookMs = this.lookMs(summary.files, endedMs - beganMs)
+    const lookMs = this.lookMs(summary, endedMs - beganMs)
     this.scheduleIn(Math.max(0, Math.min(lookMs, nextDueMs === null ? lookMs : nextDueMs - this.clock.monotonicMs())))
   }
 
   /** How long after a scan the next one comes if nothing asks for it. */
-  private lookMs(files: number, tookMs: number): number {
+  private lookMs(summary: ScanSummary, tookMs: number): number {
     const { polling, rescanMs, settleMs } = this.settings
     if (polling) return Math.min(rescanMs, Math.max(POLL_MIN_MS, settleMs))
-    return files > WATCHED_FILES_LIMIT ? Math.min(rescanMs, Math.max(CROWDED_LOOK_MS, HINT_PACE * tookMs)) : rescanMs
+    return isCrowded(summary) ? Math.min(rescanMs, Math.max(CROWDED_LOOK_MS, HINT_PACE * tookMs)) : rescanMs
   }
 
   /**
@@ -436,7 +436,8 @@ export class Inbox {
   private async arm(summary: ScanSummary): Promise<void> {
     const { watching } = this
     const { root } = summary
-    const wanted = !this.settings.polling && !this.stopped && root !== null && summary.files <= WATCHED_FILES_LIMIT
+    // `--once` takes what was there at start: nothing that a hint could tell of counts.
+    const wanted = this.once === null && !this.settings.polling && !this.stopped && root !== null && !isCrowded(summary)
     if (wanted && watching !== null && root.inode === watching.inode && root.device === watching.device && !this.watchFailed) return
     this.watching = null
     await watching?.watch.close()
@@ -589,6 +590,11 @@ export class Inbox {
     this.paused?.cancel()
     this.onFatal(error)
   }
+}
+
+/** Files that are claimed lie in the folders as well, and chokidar reads them too. */
+function isCrowded({ files, claimed }: ScanSummary): boolean {
+  return files + claimed > WATCHED_FILES_LIMIT
 }
 
 /** Trouble that goes away by itself or with some tidying: intake waits for it. */

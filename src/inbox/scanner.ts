@@ -39,6 +39,8 @@ export interface ScanSummary {
   /** Identity of the root folder; null when there is none. */
   readonly root: { readonly inode: bigint; readonly device: bigint } | null
   readonly files: number
+  /** Files of claims, under their hidden names; not among `files`. */
+  readonly claimed: number
   readonly folders: number
 }
 
@@ -64,9 +66,10 @@ export class Scanner {
 
   async scan(visitor: ScanVisitor, options: { signal?: AbortSignal } = {}): Promise<ScanSummary> {
     let files = 0
+    let claimed = 0
     let folders = 0
     const root = await this.identity()
-    if (root === null) return { root: null, files, folders }
+    if (root === null) return { root: null, files, claimed, folders }
     const stack: Buffer[] = [Buffer.alloc(0)]
     while (stack.length > 0) {
       options.signal?.throwIfAborted()
@@ -79,6 +82,7 @@ export class Scanner {
       for (const entry of entries) {
         const claim = claimOfHiddenName(entry.name)
         if (claim !== null && entry.kind !== 'directory') {
+          claimed++
           visitor.claimed({ path: joinBytes(folder, entry.name), dropId: claim })
           continue
         }
@@ -104,7 +108,7 @@ export class Scanner {
         await Promise.all(toLookAt.slice(i, i + STATS_AT_ONCE).map((entry) => this.look(folder, entry, siblings, visitor)))
       }
     }
-    return { root, files, folders }
+    return { root, files, claimed, folders }
   }
 
   /** Which folder the root is: another one when it was removed and made again. null: there is none. A root that is a link is followed. */

@@ -40,6 +40,14 @@ export interface Kernels {
   recordAfter(start: number, end: number, quote: number, inside: 0 | 1): number
 
   /**
+   * Counts line ends outside quotes in [start, end), `most` (1 at least) at most; `inside`: 1 if `start` lies inside quotes. Where it stopped
+   * stands in `skipped`. Where quoting is not well-formed the answer may be wrong, as with `recordAfter`.
+   */
+  skipRecords(start: number, end: number, quote: number, inside: 0 | 1, most: number): number
+  /** Of the last call of `skipRecords`; the same object every time. */
+  readonly skipped: Readonly<SkippedRecords>
+
+  /**
    * Cuts whole records of plain RFC 4180 in [start, end), which starts at a record: `delimiter` and `quote` are one ASCII byte each (quote 0:
    * no quoting), LF or CRLF ends a record, quoted fields with doubled quotes may hold anything but NUL. `final`: nothing follows `end`, so
    * the last record needs no line end.
@@ -163,11 +171,60 @@ export interface Kernels {
     ends: number,
     validity: number,
   ): number
-  /**
-   * Least and greatest of the int64 values whose `validity` is 1, as two int64 at `out`; returns how many there are, and if it is none the two
-   * say nothing. Only int64: the other types are quick on views, but a bigint a row is not.
+
+  /*
+   * Columns. Codes are words; `validity` is one byte a row, or 0 where no row is missing. A missing row has the code 0 and the value zero.
    */
-  extremesInt64(values: number, validity: number, rows: number, out: number): number
+
+  /**
+   * Takes rows without content (all cells empty, quoted or not) out of what `tokenise` wrote, and returns how many are left; -1: one row is
+   * longer than `rowBytes`, counting two bytes for its line end.
+   */
+  keepRows(fields: number, rows: number, width: number, rowBytes: number, quote: number): number
+  /**
+   * Numbers keys by first appearance, in place: `codeOf` (key → code, NONE: none yet) and `keyOf` (code → key) go on from `known` codes.
+   * Returns how many there are then. A key that is NONE stays.
+   */
+  renumber(codes: number, count: number, codeOf: number, keyOf: number, known: number): number
+  /** Each code becomes what stands at its place in `map`, in place; NONE there makes the row a missing one. Writes all of `validity`; returns the rows present. */
+  mapCodes(codes: number, count: number, map: number, validity: number): number
+  /** The entries of `source`, `width` bytes each, behind the codes of `count` rows. */
+  gather(source: number, width: FixedWidth, codes: number, validity: number, count: number, out: number): void
+  /** Lengths of the texts behind the codes, as words; returns their sum. Texts are `data` and words of `offsets`, one more than there are texts. */
+  gatherLengths(offsets: number, codes: number, validity: number, count: number, out: number): number
+  /** The texts behind the codes one after the other, `lengths` as `gatherLengths` gave them; `end` is where they end. */
+  gatherTexts(data: number, offsets: number, codes: number, lengths: number, count: number, out: number, end: number): void
+  /** Offsets (one more than texts) to lengths, and back; `out` may be the array itself for the way back. */
+  lengthsOf(offsets: number, count: number, out: number): void
+  offsetsOf(lengths: number, count: number, out: number): void
+  /** The values of present rows one after the other; returns how many. */
+  compact(values: number, width: FixedWidth, validity: number, count: number, out: number): number
+  /** PLAIN of parquet-format for texts: the length before each; missing rows are left out. `end` is behind the last byte; returns the bytes written. */
+  interleaveTexts(data: number, offsets: number, validity: number, count: number, out: number, end: number): number
+  /** One bit of each byte, lowest first, the last byte filled up with zeros; returns the bytes written. */
+  packBits8(values: number, count: number, out: number): number
+  /**
+   * Least and greatest of the present values, in two places of eight bytes at `out`: the values themselves, or of texts (compared as unsigned
+   * bytes) which rows have them. Returns how many are present, -1 where a double is NaN; if it is none or NaN the places say nothing.
+   */
+  extremesInt32(values: number, validity: number, count: number, out: number): number
+  extremesInt64(values: number, validity: number, count: number, out: number): number
+  extremesDouble(values: number, validity: number, count: number, out: number): number
+  extremesTexts(data: number, offsets: number, validity: number, count: number, out: number): number
+  /** Field words, two a field, for `lookup` with stride 2: of values that lie one after the other, of texts that do (`ends` counted from `data`), of entries of a dictionary (by codes, or in order where `codes` is 0). */
+  fixedFields(values: number, width: number, count: number, out: number): void
+  textFields(data: number, ends: number, count: number, out: number): void
+  entryFields(entries: number, codes: number, count: number, out: number): void
+}
+
+/** Bytes of a value of fixed width. */
+export type FixedWidth = 1 | 4 | 8 | 16
+
+export interface SkippedRecords {
+  /** Behind the last line end that was counted; 0: there was none. */
+  next: number
+  /** Whether `end` lies inside quotes; 0 where `most` were found before it. */
+  inside: 0 | 1
 }
 
 export interface TokeniseResult {

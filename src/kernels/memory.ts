@@ -5,6 +5,8 @@ export const FIRST_ADDRESS = 65_536
 export const PAGE_BYTES = 65_536
 /** Kernels load up to 64 bytes at any address of a field; beyond the last allocation there is always this much. */
 const SLACK_BYTES = 256
+/** Memory grows by doubling, up to such steps. */
+const LARGEST_STEP_BYTES = 1 << 24
 /** Addresses stay below 2³¹, so that they are small integers everywhere. */
 const ADDRESS_LIMIT = 2 ** 31 - PAGE_BYTES
 
@@ -39,7 +41,9 @@ export abstract class KernelMemory {
     if (needed > this.buffer.byteLength) {
       if (needed > this.maximumBytes)
         throw new RangeError(`${bytes} bytes more than ${this.top} are beyond the maximum of ${this.maximumBytes}`)
-      this.adopt(this.grow(needed))
+      // Each time new views are made, and the runtime counts all of the memory once more: so not by little. What is not touched costs nothing.
+      const ample = Math.max(needed, this.buffer.byteLength + Math.min(this.buffer.byteLength, LARGEST_STEP_BYTES))
+      this.adopt(this.grow(Math.min(ample, Math.floor(this.maximumBytes / PAGE_BYTES) * PAGE_BYTES)))
     }
     this.top = top
     return address

@@ -16,7 +16,7 @@ import {
   STOPPED_ARENA,
 } from './text-table.js'
 
-const MINIMUM_BITS = 10
+const MINIMUM_BITS = 8
 const FIRST_SEGMENT_BYTES = 4096
 const LARGEST_SEGMENT_BYTES = 1 << 20
 
@@ -81,6 +81,11 @@ export class TextDictionary {
 
   keyLength(code: number): number {
     return this.kernels.u32[this.entryAt(code) + 1]!
+  }
+
+  /** Where the entries from `code` on stand, for `Kernels.entryFields`. Right until the next `lookup`. */
+  entriesAddress(code: number): number {
+    return this.kernels.u32[(this.table >>> 2) + ENTRIES]! + code * ENTRY_BYTES
   }
 
   /** A view, right until the memory grows. */

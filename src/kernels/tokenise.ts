@@ -1,4 +1,4 @@
-import type { TokeniseResult } from './kernels.js'
+import type { SkippedRecords, TokeniseResult } from './kernels.js'
 
 const LF = 0x0a
 const CR = 0x0d
@@ -139,4 +139,30 @@ export function recordAfter(u8: Uint8Array, start: number, end: number, quote: n
     else if (byte === LF && quoted === 0) return i + 1
   }
   return -1
+}
+
+/** `Kernels.skipRecords`. */
+export function skipRecords(
+  u8: Uint8Array,
+  start: number,
+  end: number,
+  quote: number,
+  inside: 0 | 1,
+  most: number,
+  skipped: SkippedRecords,
+): number {
+  let quoted = inside === 1
+  let count = 0
+  skipped.next = 0
+  skipped.inside = 0
+  for (let i = start; i < end; i++) {
+    const byte = u8[i]!
+    if (byte === quote && quote !== 0) quoted = !quoted
+    else if (byte === LF && !quoted) {
+      skipped.next = i + 1
+      if (++count === most) return count
+    }
+  }
+  skipped.inside = quoted ? 1 : 0
+  return count
 }

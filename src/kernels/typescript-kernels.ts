@@ -1,16 +1,17 @@
-import { extremesInt64 } from './extremes.js'
+import * as columns from './columns.js'
 import { encodeHybrid, packBits } from './hybrid.js'
-import type { Kernels, TokeniseResult } from './kernels.js'
+import type { FixedWidth, Kernels, SkippedRecords, TokeniseResult } from './kernels.js'
 import { INITIAL_BYTES, KernelMemory } from './memory.js'
 import { type ParseMemory, parseDate, parseDecimal, parseDouble, parseInt32, parseInt64, parseTime, parseTimestamp } from './parse.js'
 import { compressSnappy } from './snappy.js'
 import { lookup } from './text-table.js'
 import { copyTexts } from './texts.js'
-import { countByte, recordAfter, tokenise } from './tokenise.js'
+import { countByte, recordAfter, skipRecords, tokenise } from './tokenise.js'
 
 /** The kernels in plain TypeScript: what runs where WebAssembly does not, and what the other form is measured against. */
 export class TypescriptKernels extends KernelMemory implements Kernels {
   readonly name = 'typescript'
+  readonly skipped: SkippedRecords = { next: 0, inside: 0 }
   readonly result: TokeniseResult = { next: 0, status: 'more', recordEnd: 0, fields: 0 }
   /** The memory once more, for its ways of making strings. */
   bytes!: Buffer
@@ -21,8 +22,7 @@ export class TypescriptKernels extends KernelMemory implements Kernels {
   }
 
   protected grow(bytes: number): ArrayBuffer {
-    // A copy each time, so not by little.
-    const larger = new ArrayBuffer(Math.min(Math.max(bytes, this.buffer.byteLength * 1.5), this.maximumBytes) & ~0xffff)
+    const larger = new ArrayBuffer(bytes)
     new Uint8Array(larger).set(this.u8)
     return larger
   }
@@ -42,6 +42,10 @@ export class TypescriptKernels extends KernelMemory implements Kernels {
 
   recordAfter(start: number, end: number, quote: number, inside: 0 | 1): number {
     return recordAfter(this.u8, start, end, quote, inside)
+  }
+
+  skipRecords(start: number, end: number, quote: number, inside: 0 | 1, most: number): number {
+    return skipRecords(this.u8, start, end, quote, inside, most, this.skipped)
   }
 
   tokenise(
@@ -177,8 +181,76 @@ export class TypescriptKernels extends KernelMemory implements Kernels {
     return copyTexts(this.u8, this.u32, fields, stride, column, rows, quote, data, base, capacity, ends, validity)
   }
 
-  extremesInt64(values: number, validity: number, rows: number, out: number): number {
-    return extremesInt64(this.u8, this.i32, this.u32, values, validity, rows, out)
+  keepRows(fields: number, rows: number, width: number, rowBytes: number, quote: number): number {
+    return columns.keepRows(this, fields, rows, width, rowBytes, quote)
+  }
+
+  renumber(codes: number, count: number, codeOf: number, keyOf: number, known: number): number {
+    return columns.renumber(this.u32, codes, count, codeOf, keyOf, known)
+  }
+
+  mapCodes(codes: number, count: number, map: number, validity: number): number {
+    return columns.mapCodes(this.u8, this.u32, codes, count, map, validity)
+  }
+
+  gather(source: number, width: FixedWidth, codes: number, validity: number, count: number, out: number): void {
+    columns.gather(this, source, width, codes, validity, count, out)
+  }
+
+  gatherLengths(offsets: number, codes: number, validity: number, count: number, out: number): number {
+    return columns.gatherLengths(this.u8, this.u32, offsets, codes, validity, count, out)
+  }
+
+  gatherTexts(data: number, offsets: number, codes: number, lengths: number, count: number, out: number): void {
+    columns.gatherTexts(this.u8, this.u32, data, offsets, codes, lengths, count, out)
+  }
+
+  lengthsOf(offsets: number, count: number, out: number): void {
+    columns.lengthsOf(this.u32, offsets, count, out)
+  }
+
+  offsetsOf(lengths: number, count: number, out: number): void {
+    columns.offsetsOf(this.u32, lengths, count, out)
+  }
+
+  compact(values: number, width: FixedWidth, validity: number, count: number, out: number): number {
+    return columns.compact(this, values, width, validity, count, out)
+  }
+
+  interleaveTexts(data: number, offsets: number, validity: number, count: number, out: number): number {
+    return columns.interleaveTexts(this.u8, this.u32, data, offsets, validity, count, out)
+  }
+
+  packBits8(values: number, count: number, out: number): number {
+    return columns.packBits8(this.u8, values, count, out)
+  }
+
+  extremesInt32(values: number, validity: number, count: number, out: number): number {
+    return columns.extremesInt32(this.u8, this.i32, values, validity, count, out)
+  }
+
+  extremesInt64(values: number, validity: number, count: number, out: number): number {
+    return columns.extremesInt64(this, values, validity, count, out)
+  }
+
+  extremesDouble(values: number, validity: number, count: number, out: number): number {
+    return columns.extremesDouble(this.u8, this.f64, values, validity, count, out)
+  }
+
+  extremesTexts(data: number, offsets: number, validity: number, count: number, out: number): number {
+    return columns.extremesTexts(this.u8, this.u32, data, offsets, validity, count, out)
+  }
+
+  fixedFields(values: number, width: number, count: number, out: number): void {
+    columns.fixedFields(this.u32, values, width, count, out)
+  }
+
+  textFields(data: number, ends: number, count: number, out: number): void {
+    columns.textFields(this.u32, data, ends, count, out)
+  }
+
+  entryFields(entries: number, codes: number, count: number, out: number): void {
+    columns.entryFields(this.u32, entries, codes, count, out)
   }
 
   private eachField(

@@ -1,5 +1,5 @@
 import { assert } from '../errors.js'
-import type { Kernels, TokeniseResult } from './kernels.js'
+import type { FixedWidth, Kernels, SkippedRecords, TokeniseResult } from './kernels.js'
 import { INITIAL_BYTES, KernelMemory, PAGE_BYTES } from './memory.js'
 import { recordAfter, tokenise } from './tokenise.js'
 import { type WebassemblyMemory, type WebassemblyModule, webassembly } from './webassembly-api.js'
@@ -10,9 +10,12 @@ const FIVES_ADDRESS = 34_816
 const LARGEST_FIVE = 64
 
 type FieldKernel = (fields: number, stride: number, column: number, rows: number, quote: number, values: number, validity: number) => number
+type GatherKernel = (source: number, codes: number, validity: number, count: number, out: number) => void
+type CompactKernel = (values: number, validity: number, count: number, out: number) => number
 type DecimalKernel = (...parameters: [...Parameters<FieldKernel>, precision: number, scale: number]) => number
 
 interface Exports {
+  readonly skipRecords: Kernels['skipRecords']
   readonly countByte: (start: number, end: number, byte: number) => number
   readonly tokenise: (start: number, end: number, width: number, delimiter: number, quote: number, out: number, maxRows: number) => number
   readonly lookup: Kernels['lookup']
@@ -29,12 +32,36 @@ interface Exports {
   readonly parseTimestamp: (...parameters: [...Parameters<FieldKernel>, unitsPerSecond: number, utc: number]) => number
   readonly parseTime: (...parameters: [...Parameters<FieldKernel>, unitsPerSecond: number]) => number
   readonly copyTexts: Kernels['copyTexts']
+  readonly keepRows: Kernels['keepRows']
+  readonly renumber: Kernels['renumber']
+  readonly mapCodes: Kernels['mapCodes']
+  readonly gatherLengths: Kernels['gatherLengths']
+  readonly gatherTexts: Kernels['gatherTexts']
+  readonly lengthsOf: Kernels['lengthsOf']
+  readonly offsetsOf: Kernels['offsetsOf']
+  readonly interleaveTexts: Kernels['interleaveTexts']
+  readonly packBits8: Kernels['packBits8']
+  readonly extremesInt32: Kernels['extremesInt32']
   readonly extremesInt64: Kernels['extremesInt64']
+  readonly extremesDouble: Kernels['extremesDouble']
+  readonly extremesTexts: Kernels['extremesTexts']
+  readonly fixedFields: Kernels['fixedFields']
+  readonly textFields: Kernels['textFields']
+  readonly entryFields: Kernels['entryFields']
+  readonly gather1: GatherKernel
+  readonly gather4: GatherKernel
+  readonly gather8: GatherKernel
+  readonly gather16: GatherKernel
+  readonly compact1: CompactKernel
+  readonly compact4: CompactKernel
+  readonly compact8: CompactKernel
+  readonly compact16: CompactKernel
 }
 
 /** The kernels as WebAssembly. Addresses are below 2³¹, so numbers pass between the two worlds as they are. */
 export class WebassemblyKernels extends KernelMemory implements Kernels {
   readonly name = 'webassembly'
+  readonly skipped: SkippedRecords = { next: 0, inside: 0 }
   readonly result: TokeniseResult = { next: 0, status: 'more', recordEnd: 0, fields: 0 }
   private readonly memory: WebassemblyMemory
   private readonly code: Exports
@@ -72,6 +99,13 @@ export class WebassemblyKernels extends KernelMemory implements Kernels {
   /** It ends at the first record, so there is nothing to gain. */
   recordAfter(start: number, end: number, quote: number, inside: 0 | 1): number {
     return recordAfter(this.u8, start, end, quote, inside)
+  }
+
+  skipRecords(start: number, end: number, quote: number, inside: 0 | 1, most: number): number {
+    const count = this.code.skipRecords(start, end, quote, inside, most)
+    this.skipped.next = this.u32[NEXT_ADDRESS >>> 2]!
+    this.skipped.inside = this.u32[(NEXT_ADDRESS >>> 2) + 1] === 0 ? 0 : 1
+    return count
   }
 
   tokenise(
@@ -200,8 +234,87 @@ export class WebassemblyKernels extends KernelMemory implements Kernels {
     return this.code.copyTexts(fields, stride, column, rows, quote, data, base, capacity, ends, validity)
   }
 
-  extremesInt64(values: number, validity: number, rows: number, out: number): number {
-    return this.code.extremesInt64(values, validity, rows, out)
+  keepRows(fields: number, rows: number, width: number, rowBytes: number, quote: number): number {
+    return this.code.keepRows(fields, rows, width, rowBytes, quote)
+  }
+
+  renumber(codes: number, count: number, codeOf: number, keyOf: number, known: number): number {
+    return this.code.renumber(codes, count, codeOf, keyOf, known)
+  }
+
+  mapCodes(codes: number, count: number, map: number, validity: number): number {
+    return this.code.mapCodes(codes, count, map, validity)
+  }
+
+  gather(source: number, width: FixedWidth, codes: number, validity: number, count: number, out: number): void {
+    const { code } = this
+    if (width === 1) code.gather1(source, codes, validity, count, out)
+    else if (width === 4) code.gather4(source, codes, validity, count, out)
+    else if (width === 8) code.gather8(source, codes, validity, count, out)
+    else code.gather16(source, codes, validity, count, out)
+  }
+
+  gatherLengths(offsets: number, codes: number, validity: number, count: number, out: number): number {
+    return this.code.gatherLengths(offsets, codes, validity, count, out)
+  }
+
+  gatherTexts(data: number, offsets: number, codes: number, lengths: number, count: number, out: number, end: number): void {
+    this.code.gatherTexts(data, offsets, codes, lengths, count, out, end)
+  }
+
+  lengthsOf(offsets: number, count: number, out: number): void {
+    this.code.lengthsOf(offsets, count, out)
+  }
+
+  offsetsOf(lengths: number, count: number, out: number): void {
+    this.code.offsetsOf(lengths, count, out)
+  }
+
+  compact(values: number, width: FixedWidth, validity: number, count: number, out: number): number {
+    const { code } = this
+    return width === 1
+      ? code.compact1(values, validity, count, out)
+      : width === 4
+        ? code.compact4(values, validity, count, out)
+        : width === 8
+          ? code.compact8(values, validity, count, out)
+          : code.compact16(values, validity, count, out)
+  }
+
+  interleaveTexts(data: number, offsets: number, validity: number, count: number, out: number, end: number): number {
+    return this.code.interleaveTexts(data, offsets, validity, count, out, end)
+  }
+
+  packBits8(values: number, count: number, out: number): number {
+    return this.code.packBits8(values, count, out)
+  }
+
+  extremesInt32(values: number, validity: number, count: number, out: number): number {
+    return this.code.extremesInt32(values, validity, count, out)
+  }
+
+  extremesInt64(values: number, validity: number, count: number, out: number): number {
+    return this.code.extremesInt64(values, validity, count, out)
+  }
+
+  extremesDouble(values: number, validity: number, count: number, out: number): number {
+    return this.code.extremesDouble(values, validity, count, out)
+  }
+
+  extremesTexts(data: number, offsets: number, validity: number, count: number, out: number): number {
+    return this.code.extremesTexts(data, offsets, validity, count, out)
+  }
+
+  fixedFields(values: number, width: number, count: number, out: number): void {
+    this.code.fixedFields(values, width, count, out)
+  }
+
+  textFields(data: number, ends: number, count: number, out: number): void {
+    this.code.textFields(data, ends, count, out)
+  }
+
+  entryFields(entries: number, codes: number, count: number, out: number): void {
+    this.code.entryFields(entries, codes, count, out)
   }
 
   /** The upper 128 bits of 5^q, cut off, not rounded: the compiled code counts on being below the true value by less than the last bit. */

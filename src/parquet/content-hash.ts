@@ -1,16 +1,17 @@
 import { createHash, type Hash } from 'node:crypto'
+import { checkVector } from '../columns/check-vector.js'
 import type { ColumnType, ColumnVector, LogicalType, Values } from '../columns/vector.js'
 import { countOf } from '../columns/vector.js'
 import { canonicalJson } from '../core/canonical-json.js'
 import { assert } from '../errors.js'
-import { checkVector } from './check-vector.js'
-import { bytesOf } from './encode-plain.js'
+import { CONTENT_BLOCK_ROWS, type ContentPiece, type ContentStreams, ONES, type Span } from './content-streams.js'
 
 /**
  * content_sha256: what a version says, independent of how its file says it. The byte layout stands in `documents/FORMAT.md` and never
  * changes; the files of the test fixtures hold this code to it.
  */
-export const CONTENT_BLOCK_ROWS = 65_536
+export { CONTENT_BLOCK_ROWS } from './content-streams.js'
+
 const CONTENT_MAGIC = 'parquet-intake content 1\n'
 
 // Typed arrays are hashed as the memory they are; the layout is little-endian.
@@ -72,6 +73,22 @@ export class ContentHasher {
     this.columns[index]!.append(vector)
   }
 
+  /** Rows of one column as their streams, or whole blocks of them as digests: what `content-streams.ts` makes of rows in the memory of kernels. */
+  appendPiece(index: number, piece: ContentPiece, bytes: Uint8Array): void {
+    assert(this.facts === null, 'nothing is appended after the digest')
+    this.columns[index]!.appendPiece(piece, bytes)
+  }
+
+  /** Rows that the block of a column still has room for. */
+  rowsToBlockEnd(index: number): number {
+    return CONTENT_BLOCK_ROWS - this.columns[index]!.rowsInBlock
+  }
+
+  /** Where the streams of some rows go: at most to the end of the block. */
+  streams(index: number, rows: number): ContentStreams {
+    return this.columns[index]!.streams(rows)
+  }
+
   /** content_sha256, lower-case hex. */
   digest(): string {
     return this.finish().contentSha256
@@ -100,7 +117,7 @@ class ColumnHasher {
   rows = 0
   private readonly column: Hash
   private readonly blocks: string[] = []
-  private rowsInBlock = 0
+  rowsInBlock = 0
   private validity = createHash('sha256')
   private values = createHash('sha256')
   private bytes: Hash | null
@@ -117,21 +134,48 @@ class ColumnHasher {
     checkVector(vector, this.type.physical)
     for (let from = 0; from < vector.rows; ) {
       const to = Math.min(vector.rows, from + CONTENT_BLOCK_ROWS - this.rowsInBlock)
-      this.appendPiece(vector, from, to)
-      this.rows += to - from
-      this.rowsInBlock += to - from
-      if (this.rowsInBlock === CONTENT_BLOCK_ROWS) this.endBlock()
+      this.appendRows(vector, from, to)
+      this.advance(to - from)
       from = to
     }
   }
 
-  private appendPiece(vector: ColumnVector, from: number, to: number): void {
+  appendPiece(piece: ContentPiece, bytes: Uint8Array): void {
+    const at = ([from, to]: Span): Uint8Array => bytes.subarray(from, to)
+    if (piece.kind === 'blocks') {
+      assert(this.rowsInBlock === 0, 'whole blocks follow whole blocks')
+      const digests = at(piece.digests)
+      for (let i = 0; i < digests.length; i += 32) this.addBlock(Buffer.from(digests.subarray(i, i + 32)))
+      this.rows += (digests.length / 32) * CONTENT_BLOCK_ROWS
+      return
+    }
+    const streams = this.streams(piece.rows)
+    streams.validity(piece.validity === null ? ONES.subarray(0, piece.rows) : at(piece.validity))
+    streams.values(at(piece.values))
+    if (piece.texts !== null) streams.texts(at(piece.texts))
+    streams.end()
+  }
+
+  streams(rows: number): ContentStreams {
+    assert(this.rowsInBlock + rows <= CONTENT_BLOCK_ROWS, 'streams stay within a block')
+    return {
+      validity: (bytes) => void this.validity.update(bytes),
+      values: (bytes) => void this.values.update(bytes),
+      texts: (bytes) => void this.bytes!.update(bytes),
+      end: () => this.advance(rows),
+    }
+  }
+
+  private advance(rows: number): void {
+    this.rows += rows
+    this.rowsInBlock += rows
+    if (this.rowsInBlock === CONTENT_BLOCK_ROWS) this.endBlock()
+  }
+
+  private appendRows(vector: ColumnVector, from: number, to: number): void {
     const { validity } = vector
-    let present = 0
-    for (let i = from; i < to; i++) present += validity[i]!
     this.validity.update(validity.subarray(from, to))
     const values = vector.form === 'plain' ? piece(vector.values, from, to) : materialised(vector, from, to)
-    if (vector.form === 'plain' && present < to - from) assertMissingIsZero(values, validity, from)
     if (values.physical === 'BYTE_ARRAY') {
       const rows = countOf(values)
       const lengths = new Uint32Array(rows)
@@ -146,19 +190,27 @@ class ColumnHasher {
   private endBlock(): void {
     const block = createHash('sha256').update(this.validity.digest()).update(this.values.digest())
     if (this.bytes !== null) block.update(this.bytes.digest())
-    const digest = block.digest()
-    this.column.update(digest)
-    this.blocks.push(digest.toString('hex'))
+    this.addBlock(block.digest())
     this.rowsInBlock = 0
     this.validity = createHash('sha256')
     this.values = createHash('sha256')
     if (this.bytes !== null) this.bytes = createHash('sha256')
   }
 
+  private addBlock(digest: Buffer): void {
+    this.column.update(digest)
+    this.blocks.push(digest.toString('hex'))
+  }
+
   finish(): { digest: Buffer; blocks: readonly string[] } {
     if (this.rowsInBlock > 0) this.endBlock()
     return { digest: this.column.digest(), blocks: this.blocks }
   }
+}
+
+/** The memory behind a typed array, without a copy. */
+function bytesOf(array: ArrayBufferView): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
 }
 
 /** The values of some rows, without a copy. */
@@ -231,34 +283,6 @@ function materialised(vector: ColumnVector & { form: 'dictionary' }, from: numbe
       }
       return { physical: 'BYTE_ARRAY', data, offsets }
     }
-  }
-}
-
-/** A missing row that holds something would give one content two hashes: whoever made the vector broke its contract. */
-function assertMissingIsZero(values: Values, validity: Uint8Array, from: number): void {
-  const rows = countOf(values)
-  for (let i = 0; i < rows; i++) {
-    if (validity[from + i] === 1) continue
-    let zero = true
-    switch (values.physical) {
-      case 'BOOLEAN':
-      case 'INT32':
-        zero = values.data[i] === 0
-        break
-      case 'INT64':
-        zero = values.data[i] === 0n
-        break
-      case 'DOUBLE':
-        zero = Object.is(values.data[i], 0)
-        break
-      case 'FIXED_LEN_BYTE_ARRAY':
-        zero = values.data.subarray(i * values.widthBytes, (i + 1) * values.widthBytes).every((byte) => byte === 0)
-        break
-      case 'BYTE_ARRAY':
-        zero = values.offsets[i] === values.offsets[i + 1]
-        break
-    }
-    assert(zero, 'missing rows of a plain vector are zero')
   }
 }
 

@@ -1,39 +1,14 @@
-import { crc32, gunzipSync } from 'node:zlib'
 import type { PhysicalType, Values } from '../columns/vector.js'
 import { assert } from '../errors.js'
 import { COPY_SLACK_BYTES, copyShort, viewOf } from './decode-copy.js'
 import { must, undecodable } from './decode-fault.js'
 import { decodeCodes, decodeLevels } from './decode-hybrid.js'
-import { type DecodedPageHeader, decodePageHeader, type PageEncoding } from './decode-page-header.js'
+import type { DecodedPageHeader } from './decode-page-header.js'
+import { type EncodedChunk, isDictionary, unpackBody, walkPages, widthOf } from './decode-pages.js'
 import { SNAPPY_SLACK_BYTES, snappyDecompress, snappyLength } from './decode-snappy.js'
 
 // Numbers are taken from the file as the memory they are, and Parquet is little-endian.
 assert(new Uint8Array(Int32Array.of(1).buffer)[0] === 1, 'parquet-intake runs on little-endian machines only')
-
-/** One column of one row group as it stands in a file, and what the file's footer says of it. */
-export interface EncodedChunk {
-  /** From the first page to the end of the last. */
-  readonly bytes: Uint8Array
-  readonly rows: number
-  readonly physical: PhysicalType
-  /** Of FIXED_LEN_BYTE_ARRAY; not looked at for the others. */
-  readonly widthBytes: number
-  /** Whether rows can be missing: pages have definition levels then. */
-  readonly optional: boolean
-  /** Name of parquet.thrift's CompressionCodec. */
-  readonly compression: string
-  /** What the footer promises of the chunk and this product's writer keeps; null: do not hold the chunk to it. */
-  readonly promises: ChunkPromises | null
-}
-
-export interface ChunkPromises {
-  /** All pages before compression, with their headers. */
-  readonly uncompressedBytes: number
-  /** Bytes before the first data page: the dictionary page, or 0. */
-  readonly dictionaryPageBytes: number
-  /** Every encoding that occurs in the chunk. */
-  readonly encodings: readonly string[]
-}
 
 /**
  * The rows of one page. Has the shape of a ColumnVector (columns/vector.ts); all arrays are the decoder's and hold until its next page,
@@ -61,8 +36,6 @@ export interface CodedPage extends PageBase {
   readonly used: Uint8Array
 }
 
-/** gzip (deflate) never packs tighter than 1,032 to 1; whoever promises more is not believed. */
-const GZIP_EXPANSION_LIMIT = 1032
 /** Up to here a loop is quicker than a call that copies. */
 const SHORT_TEXT_BYTES = 64
 
@@ -94,78 +67,35 @@ export class ColumnDecoder {
   private readonly usedMemory = new Scratch();
 
   *pages(chunk: EncodedChunk): Generator<DecodedPage, void, undefined> {
-    const { bytes, rows, promises } = chunk
-    let at = 0
-    let seen = 0
-    let uncompressed = 0
     let dictionary: Values | null = null
     let used: Uint8Array = new Uint8Array(0)
-    while (at < bytes.length) {
-      const header = decodePageHeader(bytes, at)
-      const bodyEnd = header.bodyStart + header.compressedBytes
-      must(bodyEnd <= bytes.length, 'a page is longer than its column')
-      uncompressed += header.bodyStart - at + header.uncompressedBytes
-      if (promises !== null) this.checkPromises(promises, header, at, bodyEnd)
-      const page = this.decompress(chunk, header, bytes.subarray(header.bodyStart, bodyEnd))
+    for (const header of walkPages(chunk)) {
+      const page = this.decompress(chunk, header)
       if (header.kind === 'dictionary') {
-        must(at === 0, 'a dictionary that is not the first page')
-        must(
-          header.encoding === 'PLAIN' || header.encoding === 'PLAIN_DICTIONARY',
-          'a dictionary in an encoding that Parquet does not have',
-        )
         dictionary = this.decodeDictionary(chunk, page, header)
         used = new Uint8Array(this.usedMemory.take(header.values), 0, header.values).fill(0)
-      } else {
-        must(header.values <= rows - seen, 'the pages of a column have more rows than it has')
-        yield this.decodeData(chunk, page, header, dictionary, used)
-        seen += header.values
-      }
-      at = bodyEnd
+      } else yield this.decodeData(chunk, page, header, dictionary, used)
     }
-    must(seen === rows, `the pages of a column have ${seen} rows, and it has ${rows}`)
-    must(promises === null || promises.uncompressedBytes === uncompressed, 'a column has another size before compression than it says')
   }
 
-  private checkPromises(promises: ChunkPromises, header: DecodedPageHeader, start: number, end: number): void {
-    must(header.crc !== null, 'a page has no checksum')
-    must(promises.encodings.includes(header.encoding), `a page in the encoding ${header.encoding}, which its column does not name`)
-    if (header.kind === 'dictionary') must(end === promises.dictionaryPageBytes, 'the first data page is not where the column says')
-    else must(start >= promises.dictionaryPageBytes, 'the dictionary page is not where the column says')
-    must(start > 0 || (header.kind === 'dictionary') === promises.dictionaryPageBytes > 0, 'a column has no dictionary where it says')
-  }
-
-  private decompress(chunk: EncodedChunk, header: DecodedPageHeader, body: Uint8Array): Uint8Array {
-    if (header.crc !== null) must((crc32(body) | 0) === header.crc, 'the checksum of a page does not hold')
+  private decompress(chunk: EncodedChunk, header: DecodedPageHeader): Uint8Array {
     const size = header.uncompressedBytes
-    switch (chunk.compression) {
-      case 'UNCOMPRESSED': {
-        must(size === body.length, 'a page that is not compressed has two sizes')
-        // Copied like the others come: what follows gets one kind of array, always the same.
-        const page = new Uint8Array(this.pageMemory.take(size), 0, size)
-        page.set(body)
-        return page
-      }
-      case 'SNAPPY': {
-        must(snappyLength(body) === size, 'a page has another size than it says')
-        const memory = this.pageMemory.take(size + SNAPPY_SLACK_BYTES)
-        snappyDecompress(body, new Uint8Array(memory))
-        return new Uint8Array(memory, 0, size)
-      }
-      case 'GZIP': {
-        must(size <= (body.length + 1) * GZIP_EXPANSION_LIMIT, 'a page promises more than its bytes can hold')
-        const unpacked = gunzip(body, size)
-        must(unpacked.length === size, 'a page has another size than it says')
-        const page = new Uint8Array(this.pageMemory.take(size), 0, size)
-        page.set(unpacked)
-        return page
-      }
-      default:
-        throw undecodable(`a column is compressed with ${chunk.compression}`)
+    const body = chunk.bytes.subarray(header.bodyStart, header.bodyStart + header.compressedBytes)
+    if (chunk.compression === 'SNAPPY') {
+      must(snappyLength(body) === size, 'a page has another size than it says')
+      const memory = this.pageMemory.take(size + SNAPPY_SLACK_BYTES)
+      snappyDecompress(body, new Uint8Array(memory))
+      return new Uint8Array(memory, 0, size)
     }
+    const plain = chunk.compression === 'UNCOMPRESSED' ? body : unpackBody(chunk.compression, body, size)
+    must(plain.length === size, 'a page that is not compressed has two sizes')
+    // Copied like the others come: what follows gets one kind of array, always the same.
+    const page = new Uint8Array(this.pageMemory.take(size), 0, size)
+    page.set(plain)
+    return page
   }
 
   private decodeDictionary(chunk: EncodedChunk, page: Uint8Array, header: DecodedPageHeader): Values {
-    must(chunk.physical !== 'BOOLEAN', 'a dictionary of booleans')
     const entries = header.values
     if (chunk.physical !== 'BYTE_ARRAY') {
       const width = widthOf(chunk)
@@ -253,16 +183,6 @@ function textsOf(memory: Scratch, sizeBytes: number): Uint8Array {
   return new Uint8Array(memory.take(sizeBytes + COPY_SLACK_BYTES), 0, sizeBytes + COPY_SLACK_BYTES)
 }
 
-function isDictionary(encoding: PageEncoding): boolean {
-  return encoding === 'RLE_DICTIONARY' || encoding === 'PLAIN_DICTIONARY'
-}
-
-function widthOf(chunk: EncodedChunk): number {
-  if (chunk.physical === 'INT32') return 4
-  if (chunk.physical === 'FIXED_LEN_BYTE_ARRAY') return chunk.widthBytes
-  return 8
-}
-
 function fixedValues(physical: PhysicalType, memory: ArrayBuffer, count: number, widthBytes: number): Values {
   switch (physical) {
     case 'INT32':
@@ -275,15 +195,6 @@ function fixedValues(physical: PhysicalType, memory: ArrayBuffer, count: number,
       return { physical, data: new Uint8Array(memory, 0, count * widthBytes), widthBytes }
     default:
       throw new Error(`assertion failed: values of ${physical} have no fixed width`)
-  }
-}
-
-/** zlib stops at the promised size, so a bomb costs no more than it admits to. */
-function gunzip(body: Uint8Array, size: number): Uint8Array {
-  try {
-    return gunzipSync(body, { maxOutputLength: Math.max(1, size) })
-  } catch (error) {
-    throw undecodable(`a page cannot be unpacked: ${(error as Error).message}`)
   }
 }
 

@@ -27,7 +27,8 @@ export function snappyLength(input: Uint8Array): number {
   return length
 }
 
-function preamble(input: Uint8Array): [length: number, bytes: number] {
+/** The length that a stream promises, and the bytes it takes to say so. */
+export function preamble(input: Uint8Array): [length: number, bytes: number] {
   let length = 0
   for (let i = 0; i < 5; i++) {
     const byte = input[i]

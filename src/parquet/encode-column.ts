@@ -1,10 +1,12 @@
-import { type ColumnVector, countOf, type DictionaryVector, takeValues, type Values } from '../columns/vector.js'
-import type { Kernels } from '../kernels/kernels.js'
+import { type KernelColumn, type KernelValues, type PlainColumn, placeVector, toPlain } from '../columns/kernel-column.js'
+import type { ColumnVector } from '../columns/vector.js'
+import { assert } from '../errors.js'
+import { NONE } from '../kernels/columns.js'
+import { hybridBound, type Kernels } from '../kernels/kernels.js'
+import type { ByteSink } from './byte-sink.js'
 import { type Compression, compressPage } from './compress-page.js'
-import { bitWidthOf, encodeHybrid } from './encode-hybrid.js'
-import { encodePlain, plainSizeBytes, takePresent } from './encode-plain.js'
 import { type EncodingName, encodePageHeader } from './page-header.js'
-import { type ColumnStatistics, statisticsOf, usedEntries } from './statistics.js'
+import { type ColumnStatistics, type Extremes, extremesOf, mergeExtremes, statisticsOf } from './statistics.js'
 
 /** Rows and bytes (before compression, about) at which a data page ends. */
 export const PAGE_MAX_ROWS = 20_000
@@ -14,231 +16,265 @@ export const DICTIONARY_MAX_ENTRIES = 1 << 20
 /** What a dictionary page costs besides its values. */
 const DICTIONARY_OVERHEAD_BYTES = 24
 
-export interface EncodeOptions {
-  readonly compression: Compression
-  /** Where the loops over pages run, if not in TypeScript. They are used between the call and its return only. */
-  readonly kernels?: Kernels | null
+/** One data page of a column chunk. */
+export interface EncodedPage {
+  readonly rows: number
+  /** With its header. */
+  readonly bytes: number
+  readonly statistics: ColumnStatistics
 }
 
-/** One column of one row group, ready to be written, and the facts that its metadata needs. */
+/** One column of one row group, ready to be written, and the facts that its metadata needs. Plain data. */
 export interface EncodedColumnChunk {
   readonly rows: number
-  /** Headers and bodies of the pages in file order: the dictionary page first, if there is one. */
-  readonly parts: readonly Uint8Array[]
-  /** Of the dictionary page with its header; 0: there is none. The first data page follows it. */
-  readonly dictionaryPageBytes: number
-  readonly dataPages: number
-  /** All pages with their headers, as in the file and before compression. */
+  /** Of all pages with their headers, as in the file and before compression: the dictionary page first, if there is one. */
   readonly compressedBytes: number
   readonly uncompressedBytes: number
+  /** Of the dictionary page with its header; 0: there is none. The first data page follows it. */
+  readonly dictionaryPageBytes: number
+  readonly pages: readonly EncodedPage[]
   /** Of the values of the data pages. */
   readonly dataEncoding: Extract<EncodingName, 'PLAIN' | 'RLE_DICTIONARY'>
   readonly statistics: ColumnStatistics
 }
 
 /**
- * Encodes one column of a row group: DataPage v1, definition levels RLE (every column is OPTIONAL), values PLAIN, or as codes into a
- * dictionary page where that is estimated to be smaller. Pure: the same vector gives the same bytes, with kernels or without.
+ * Encodes one column of a row group at the end of `sink`: DataPage v1, definition levels RLE (every column is OPTIONAL), values PLAIN, or as
+ * codes into a dictionary page where that is estimated to be smaller. The same column gives the same bytes, whichever form the kernels have.
+ * The memory of the kernels is left as it was found.
  */
-export function encodeColumn(vector: ColumnVector, options: EncodeOptions): EncodedColumnChunk {
-  const kernels = options.kernels ?? null
-  const chunk = new ChunkBuilder(options.compression, kernels)
-  if (vector.form === 'plain') {
-    const { values, validity } = vector
-    for (const [from, to, present] of pagesOf(vector, plainSizes(values))) {
-      const body = present === to - from ? encodePlain(values, from, to) : encodePlain(takePresent(values, validity, from, to, present))
-      chunk.dataPage('PLAIN', to - from, [...definitionLevels(validity, from, to, present, kernels), body])
-    }
-    return chunk.finish(vector.rows, 'PLAIN', statisticsOf(vector, null))
+export function encodeColumn(kernels: Kernels, column: KernelColumn, compression: Compression, sink: ByteSink): EncodedColumnChunk {
+  const mark = kernels.mark()
+  try {
+    const chunk = new ChunkEncoder(kernels, compression, sink)
+    if (column.form === 'plain') return chunk.plain(column)
+    return dictionaryPays(kernels, column) ? chunk.coded(column) : chunk.plain(toPlain(kernels, column))
+  } finally {
+    kernels.release(mark)
   }
+}
 
-  const { dictionary, codes, validity } = vector
-  const { used, placeOf } = usedEntries(vector)
-  const statistics = statisticsOf(vector, used)
-  if (!dictionaryPays(vector, used)) {
-    for (const [from, to, present] of pagesOf(vector, entrySizes(dictionary, codes, used))) {
-      chunk.dataPage('PLAIN', to - from, [
-        ...definitionLevels(validity, from, to, present, kernels),
-        encodePlain(valuesOfRows(vector, from, to, present)),
-      ])
-    }
-    return chunk.finish(vector.rows, 'PLAIN', statistics)
+/** The same for a vector. */
+export function encodeVector(kernels: Kernels, vector: ColumnVector, compression: Compression, sink: ByteSink): EncodedColumnChunk {
+  const mark = kernels.mark()
+  try {
+    const { physical } = vector.form === 'plain' ? vector.values : vector.dictionary
+    return encodeColumn(kernels, placeVector(kernels, vector, physical), compression, sink)
+  } finally {
+    kernels.release(mark)
   }
+}
 
-  chunk.dictionaryPage(used.length, encodePlain(takeValues(dictionary, used)))
-  const bitWidth = bitWidthOf(used.length)
-  // Every entry is used, in the order of the dictionary (which is that of first appearance): codes are places already.
-  const inPlace = used.length === countOf(dictionary) && used.every((entry, place) => entry === place)
-  const places = new Uint32Array(Math.min(vector.rows, PAGE_MAX_ROWS))
-  for (const [from, to, present] of pagesOf(vector, fixedSizes(bitWidth / 8))) {
-    const levels = definitionLevels(validity, from, to, present, kernels)
-    if (inPlace && present === to - from) {
-      chunk.dataPage('RLE_DICTIONARY', to - from, [...levels, Uint8Array.of(bitWidth), encodeHybrid(codes, from, to, bitWidth, kernels)])
-      continue
-    }
-    let n = 0
-    for (let i = from; i < to; i++) if (validity[i] === 1) places[n++] = placeOf[codes[i]!]!
-    chunk.dataPage('RLE_DICTIONARY', to - from, [...levels, Uint8Array.of(bitWidth), encodeHybrid(places, 0, n, bitWidth, kernels)])
+/** Bits that hold every code below `entries`; one at least, since a width of nothing is where readers differ. */
+export function bitWidthOf(entries: number): number {
+  return entries <= 2 ? 1 : 32 - Math.clz32(entries - 1)
+}
+
+/** Estimated before compression, codes as if none were run-length encoded. */
+function dictionaryPays(kernels: Kernels, column: KernelColumn & { form: 'dictionary' }): boolean {
+  const { dictionary, rows } = column
+  const { count } = dictionary
+  if (count === 0 || count > DICTIONARY_MAX_ENTRIES) return false
+  const present = rows - column.nulls
+  const codeBytes = Math.ceil((present * bitWidthOf(count)) / 8)
+  if (dictionary.physical !== 'BYTE_ARRAY') {
+    return DICTIONARY_OVERHEAD_BYTES + count * dictionary.width + codeBytes < present * dictionary.width
   }
-  return chunk.finish(vector.rows, 'RLE_DICTIONARY', statistics)
+  const mark = kernels.mark()
+  const lengths = kernels.allocate(rows * 4)
+  const textBytes = kernels.gatherLengths(dictionary.offsets, column.codes, column.validity, rows, lengths)
+  kernels.release(mark)
+  const { u32 } = kernels
+  const words = dictionary.offsets >>> 2
+  const dictionaryBytes = DICTIONARY_OVERHEAD_BYTES + count * 4 + u32[words + count]! - u32[words]!
+  return dictionaryBytes + codeBytes < present * 4 + textBytes
 }
 
-/** Estimated before compression, codes as if none were run-length encoded. BOOLEAN never pays: a code is as wide as the value. */
-function dictionaryPays(vector: DictionaryVector, used: Uint32Array): boolean {
-  const { dictionary } = vector
-  if (used.length === 0 || used.length > DICTIONARY_MAX_ENTRIES || dictionary.physical === 'BOOLEAN') return false
-  const present = vector.rows - vector.nulls
-  let dictionaryBytes = DICTIONARY_OVERHEAD_BYTES
-  for (const entry of used) dictionaryBytes += plainSizeBytes(dictionary, entry)
-  const codeBytes = Math.ceil((present * bitWidthOf(used.length)) / 8)
-  let plainBytes = 0
-  if (dictionary.physical === 'BYTE_ARRAY') {
-    const { offsets } = dictionary
-    const { codes, validity } = vector
-    plainBytes = present * 4
-    for (let i = 0; i < vector.rows; i++) if (validity[i] === 1) plainBytes += offsets[codes[i]! + 1]! - offsets[codes[i]!]!
-  } else {
-    plainBytes = present * plainSizeBytes(dictionary, 0)
-  }
-  return dictionaryBytes + codeBytes < plainBytes
-}
+class ChunkEncoder {
+  private readonly pages: EncodedPage[] = []
+  private dictionaryPageBytes = 0
+  private compressedBytes = 0
+  private uncompressedBytes = 0
 
-function valuesOfRows(vector: DictionaryVector, from: number, to: number, present: number): Values {
-  const entries = new Uint32Array(present)
-  let n = 0
-  for (let i = from; i < to; i++) if (vector.validity[i] === 1) entries[n++] = vector.codes[i]!
-  return takeValues(vector.dictionary, entries)
-}
+  constructor(
+    private readonly kernels: Kernels,
+    private readonly compression: Compression,
+    private readonly sink: ByteSink,
+  ) {}
 
-/** What present rows take in a data page before compression. */
-interface RowSizes {
-  /** Of the row at `row`. */
-  readonly of: (row: number) => number
-  /** Of all rows of `[from, to)` together: that much or less, missing rows counted as it is easiest. */
-  readonly atMost: (from: number, to: number) => number
-}
-
-function fixedSizes(bytes: number): RowSizes {
-  return { of: () => bytes, atMost: (from, to) => (to - from) * bytes }
-}
-
-function plainSizes(values: Values): RowSizes {
-  if (values.physical !== 'BYTE_ARRAY') return fixedSizes(plainSizeBytes(values, 0))
-  const { offsets } = values
-  return { of: (row) => plainSizeBytes(values, row), atMost: (from, to) => (to - from) * 4 + offsets[to]! - offsets[from]! }
-}
-
-/** Of rows that are written as the values behind their codes. */
-function entrySizes(dictionary: Values, codes: Uint32Array, used: Uint32Array): RowSizes {
-  if (dictionary.physical !== 'BYTE_ARRAY') return fixedSizes(plainSizeBytes(dictionary, 0))
-  let longest = 0
-  for (const entry of used) longest = Math.max(longest, plainSizeBytes(dictionary, entry))
-  return { of: (row) => plainSizeBytes(dictionary, codes[row]!), atMost: (from, to) => (to - from) * longest }
-}
-
-/** [first row, end row, present rows] of each data page; a chunk of rows always has at least one page. */
-function* pagesOf(vector: ColumnVector, sizes: RowSizes): Generator<readonly [number, number, number]> {
-  const { rows, validity } = vector
-  let from = 0
-  while (from < rows) {
-    const end = Math.min(from + PAGE_MAX_ROWS, rows)
-    let to = from
-    let present = 0
-    if (sizes.atMost(from, end) <= PAGE_MAX_BYTES) {
-      // No row before the last can be the one that is too much, so there is no need to look for it.
-      if (vector.nulls === 0) present = end - from
-      else for (let i = from; i < end; i++) present += validity[i]!
-      to = end
-    }
-    let bytes = 0
-    while (to < end) {
-      if (validity[to] === 1) {
-        const size = sizes.of(to)
-        if (bytes + size > PAGE_MAX_BYTES && to > from) break
-        bytes += size
-        present++
+  plain(column: PlainColumn): EncodedColumnChunk {
+    const { kernels } = this
+    const { values, validity, rows } = column
+    let all: Extremes = 'none'
+    for (let from = 0; from < rows; ) {
+      const to = this.plainPageEnd(column, from)
+      const count = to - from
+      const mark = kernels.mark()
+      const levels = this.levels(validity, from, count)
+      const { present } = levels
+      const bound = plainBound(kernels, values, from, count)
+      const page = kernels.allocate(levels.bytes.length + bound)
+      let end = page + levels.bytes.length
+      kernels.u8.set(levels.bytes, page)
+      const flags = validity === 0 || present === count ? 0 : validity + from
+      if (values.physical === 'BYTE_ARRAY') {
+        end += kernels.interleaveTexts(values.data, values.offsets + from * 4, flags, count, end, end + bound)
+      } else if (values.physical === 'BOOLEAN') {
+        const bits = kernels.allocate(count)
+        if (flags !== 0) kernels.compact(values.data + from, 1, flags, count, bits)
+        end += kernels.packBits8(flags === 0 ? values.data + from : bits, present, end)
+      } else {
+        const { width } = values
+        const start = values.data + from * width
+        if (flags === 0) kernels.u8.copyWithin(end, start, start + count * width)
+        else {
+          // Words are stored where they are aligned, and behind the levels they are not.
+          const aligned = kernels.allocate(present * width)
+          kernels.compact(start, width, flags, count, aligned)
+          kernels.u8.copyWithin(end, aligned, aligned + present * width)
+        }
+        end += present * width
       }
-      to++
+      const extremes = extremesOf(kernels, values, flags === 0 ? 0 : validity, from, count)
+      all = mergeExtremes(values.physical, all, extremes)
+      this.dataPage('PLAIN', count, page, end - page, statisticsOf(values.physical, count - present, extremes))
+      kernels.release(mark)
+      from = to
     }
-    yield [from, to, present]
-    from = to
+    return this.finish(rows, 'PLAIN', statisticsOf(values.physical, column.nulls, all))
+  }
+
+  coded(column: KernelColumn & { form: 'dictionary' }): EncodedColumnChunk {
+    const { kernels } = this
+    const { dictionary, validity, rows, codes } = column
+    this.dictionaryPage(dictionary)
+    const bitWidth = bitWidthOf(dictionary.count)
+    // Which entries a page has: counted anew for each.
+    const seen = kernels.allocate(dictionary.count * 4)
+    const entries = kernels.allocate(dictionary.count * 4)
+    const present = kernels.allocate(Math.min(rows, PAGE_MAX_ROWS) * 4)
+    for (let from = 0; from < rows; from += PAGE_MAX_ROWS) {
+      const count = Math.min(rows - from, PAGE_MAX_ROWS)
+      const mark = kernels.mark()
+      const levels = this.levels(validity, from, count)
+      const head = levels.bytes.length + 1
+      const page = kernels.allocate(head + hybridBound(levels.present, bitWidth))
+      kernels.u8.set(levels.bytes, page)
+      kernels.u8[page + head - 1] = bitWidth
+      if (levels.present === count) kernels.u8.copyWithin(present, codes + from * 4, codes + (from + count) * 4)
+      else kernels.compact(codes + from * 4, 4, validity + from, count, present)
+      const length = head + kernels.encodeHybrid(present, 4, levels.present, bitWidth, page + head)
+      kernels.u32.fill(NONE, seen >>> 2, (seen >>> 2) + dictionary.count)
+      const used = kernels.renumber(present, levels.present, seen, entries, 0)
+      const extremes = this.extremesOfEntries(dictionary, entries, used)
+      this.dataPage('RLE_DICTIONARY', count, page, length, statisticsOf(dictionary.physical, count - levels.present, extremes))
+      kernels.release(mark)
+    }
+    // Every entry is used.
+    const all = extremesOf(kernels, dictionary, 0, 0, dictionary.count)
+    return this.finish(rows, 'RLE_DICTIONARY', statisticsOf(dictionary.physical, column.nulls, all))
+  }
+
+  private extremesOfEntries(dictionary: KernelValues, entries: number, count: number): Extremes {
+    const { kernels } = this
+    if (count === dictionary.count) return extremesOf(kernels, dictionary, 0, 0, count)
+    const values = toPlain(kernels, { form: 'dictionary', rows: count, nulls: 0, validity: 0, codes: entries, dictionary }).values
+    return extremesOf(kernels, values, 0, 0, count)
+  }
+
+  /** A chunk of rows always has at least one page; one row may be more than a page should hold. */
+  private plainPageEnd(column: PlainColumn, from: number): number {
+    const { values, rows } = column
+    const end = Math.min(from + PAGE_MAX_ROWS, rows)
+    if (values.physical !== 'BYTE_ARRAY') return end
+    const { u8, u32 } = this.kernels
+    const words = values.offsets >>> 2
+    if ((end - from) * 4 + u32[words + end]! - u32[words + from]! <= PAGE_MAX_BYTES) return end
+    let bytes = 0
+    let to = from
+    for (; to < end; to++) {
+      if (column.validity !== 0 && u8[column.validity + to] === 0) continue
+      const size = 4 + u32[words + to + 1]! - u32[words + to]!
+      if (bytes + size > PAGE_MAX_BYTES && to > from) break
+      bytes += size
+    }
+    return to
+  }
+
+  /** Definition levels of DataPage v1: four bytes of length, then the hybrid encoding of one bit a row. */
+  private levels(validity: number, from: number, count: number): { bytes: Uint8Array; present: number } {
+    const { kernels } = this
+    const present = validity === 0 ? count : kernels.countByte(validity + from, validity + from + count, 1)
+    // The encoder gives one run for a page without gaps too, but walking 20,000 bytes to find that out is not needed.
+    if (present === count) return { bytes: allPresent(count), present }
+    const mark = kernels.mark()
+    const out = kernels.allocate(4 + hybridBound(count, 1))
+    const length = kernels.encodeHybrid(validity + from, 1, count, 1, out + 4)
+    kernels.u32[out >>> 2] = length
+    kernels.release(mark)
+    return { bytes: kernels.u8.slice(out, out + 4 + length), present }
+  }
+
+  private dictionaryPage(dictionary: KernelValues): void {
+    const { kernels } = this
+    const { count } = dictionary
+    const mark = kernels.mark()
+    if (dictionary.physical === 'BYTE_ARRAY') {
+      const bound = plainBound(kernels, dictionary, 0, count)
+      const page = kernels.allocate(bound)
+      const length = kernels.interleaveTexts(dictionary.data, dictionary.offsets, 0, count, page, page + bound)
+      this.dictionaryPageBytes = this.append('dictionary', 'PLAIN', count, page, length)
+    } else {
+      assert(dictionary.physical !== 'BOOLEAN', 'Parquet has no dictionaries of booleans')
+      this.dictionaryPageBytes = this.append('dictionary', 'PLAIN', count, dictionary.data, count * dictionary.width)
+    }
+    kernels.release(mark)
+  }
+
+  private dataPage(encoding: EncodingName, rows: number, page: number, length: number, statistics: ColumnStatistics): void {
+    this.pages.push({ rows, bytes: this.append('data', encoding, rows, page, length), statistics })
+  }
+
+  private append(kind: 'data' | 'dictionary', encoding: EncodingName, values: number, page: number, uncompressedBytes: number): number {
+    const body = compressPage(this.compression, this.kernels, page, uncompressedBytes)
+    const header = encodePageHeader({ kind, encoding, values, uncompressedBytes, body })
+    this.sink.append(header)
+    this.sink.append(body)
+    const bytes = header.length + body.length
+    this.compressedBytes += bytes
+    this.uncompressedBytes += header.length + uncompressedBytes
+    return bytes
+  }
+
+  private finish(rows: number, dataEncoding: EncodedColumnChunk['dataEncoding'], statistics: ColumnStatistics): EncodedColumnChunk {
+    return {
+      rows,
+      compressedBytes: this.compressedBytes,
+      uncompressedBytes: this.uncompressedBytes,
+      dictionaryPageBytes: this.dictionaryPageBytes,
+      pages: this.pages,
+      dataEncoding,
+      statistics,
+    }
   }
 }
 
-/** Definition levels of DataPage v1: four bytes of length, then the hybrid encoding of one bit a row. */
-function definitionLevels(
-  validity: Uint8Array,
-  from: number,
-  to: number,
-  present: number,
-  kernels: Kernels | null,
-): readonly [Uint8Array, Uint8Array] {
-  // encodeHybrid gives one run for a page without gaps too, but walking 20,000 bytes to find that out is not needed.
-  const levels = present === to - from ? allPresent(to - from) : encodeHybrid(validity, from, to, 1, kernels)
-  const length = new Uint8Array(4)
-  new DataView(length.buffer).setUint32(0, levels.length, true)
-  return [length, levels]
+/** Bytes that PLAIN takes for some rows at most. */
+function plainBound(kernels: Kernels, values: KernelValues, from: number, count: number): number {
+  if (values.physical !== 'BYTE_ARRAY') return values.physical === 'BOOLEAN' ? (count + 7) >>> 3 : count * values.width
+  const words = values.offsets >>> 2
+  return count * 4 + kernels.u32[words + from + count]! - kernels.u32[words + from]!
 }
 
+/** The levels of a page without gaps: one run of ones, with the length before it. */
 function allPresent(rows: number): Uint8Array {
-  const out: number[] = []
+  const out: number[] = [0, 0, 0, 0]
   let header = rows * 2
   while (header > 0x7f) {
     out.push((header & 0x7f) | 0x80)
     header >>>= 7
   }
   out.push(header, 1)
+  out[0] = out.length - 4
   return Uint8Array.from(out)
-}
-
-class ChunkBuilder {
-  private readonly parts: Uint8Array[] = []
-  private dictionaryPageBytes = 0
-  private dataPages = 0
-  private compressedBytes = 0
-  private uncompressedBytes = 0
-
-  constructor(
-    private readonly compression: Compression,
-    private readonly kernels: Kernels | null,
-  ) {}
-
-  dictionaryPage(entries: number, page: Uint8Array): void {
-    this.dictionaryPageBytes = this.append('dictionary', 'PLAIN', entries, page, page.length)
-  }
-
-  dataPage(encoding: EncodingName, rows: number, sections: readonly Uint8Array[]): void {
-    let bytes = 0
-    for (const section of sections) bytes += section.length
-    this.append('data', encoding, rows, sections, bytes)
-    this.dataPages++
-  }
-
-  private append(
-    kind: 'data' | 'dictionary',
-    encoding: EncodingName,
-    values: number,
-    page: Uint8Array | readonly Uint8Array[],
-    uncompressedBytes: number,
-  ): number {
-    const body = compressPage(this.compression, page, this.kernels)
-    const header = encodePageHeader({ kind, encoding, values, uncompressedBytes, body })
-    this.parts.push(header, body)
-    this.compressedBytes += header.length + body.length
-    this.uncompressedBytes += header.length + uncompressedBytes
-    return header.length + body.length
-  }
-
-  finish(rows: number, dataEncoding: EncodedColumnChunk['dataEncoding'], statistics: ColumnStatistics): EncodedColumnChunk {
-    return {
-      rows,
-      parts: this.parts,
-      dictionaryPageBytes: this.dictionaryPageBytes,
-      dataPages: this.dataPages,
-      compressedBytes: this.compressedBytes,
-      uncompressedBytes: this.uncompressedBytes,
-      dataEncoding,
-      statistics,
-    }
-  }
 }

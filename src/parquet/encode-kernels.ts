@@ -1,22 +1,16 @@
 import type { Kernels } from '../kernels/kernels.js'
 import { loadKernels } from '../kernels/load-kernels.js'
 
-/** A page of KERNEL_SNAPPY_MAX_BYTES and its compressed form fit three times. */
-const MEMORY_MAX_BYTES = 32 << 20
+/** The memory of kernels never shrinks: beyond this, those that held an unusual column are dropped, and the next one gets others. */
+const KEPT_BYTES = 64 << 20
 
-let loading: Promise<Kernels | null> | null = null
+let loaded: Kernels | null = null
 
 /**
- * The kernels that encode pages in this thread, loaded on first use; null where only the TypeScript form runs, which encodes without them
- * (there would be nothing but copies to gain). All writers of a thread share them: encoding a column awaits nothing, and gives back what it
+ * The kernels that encode the columns of this thread. All writers share them: encoding a column awaits nothing, and gives back what it
  * allocated.
  */
-export function encodeKernels(): Promise<Kernels | null> {
-  loading ??= load()
-  return loading
-}
-
-async function load(): Promise<Kernels | null> {
-  const kernels = await loadKernels({ maximumBytes: MEMORY_MAX_BYTES })
-  return kernels.name === 'webassembly' ? kernels : null
+export async function encodeKernels(): Promise<Kernels> {
+  if (loaded === null || loaded.buffer.byteLength > KEPT_BYTES) loaded = await loadKernels()
+  return loaded
 }

@@ -1,34 +1,37 @@
 import { createHash } from 'node:crypto'
+import { type KernelColumn, placeVector } from '../columns/kernel-column.js'
 import type { ColumnType, ColumnVector } from '../columns/vector.js'
 import { canonicalJson } from '../core/canonical-json.js'
 import { assert } from '../errors.js'
 import type { Kernels } from '../kernels/kernels.js'
 import type { OpenFile } from '../runtime/files.js'
+import { ByteSink } from './byte-sink.js'
 import type { Compression } from './compress-page.js'
 import { type ContentFacts, ContentHasher } from './content-hash.js'
+import { streamRows } from './content-streams.js'
 import { CREATED_BY } from './created-by.js'
 import { type EncodedColumnChunk, encodeColumn } from './encode-column.js'
 import { encodeKernels } from './encode-kernels.js'
+import type { EncodedRowGroup } from './encode-row-group.js'
+import { loadParquetTypes, serializeThrift } from './load-parquetjs.js'
 import { UNIT_KEY, UNITS_KEY } from './metadata-keys.js'
+import { type ChunkIndexes, PageIndex } from './page-index.js'
 import { type ParquetTypes, schemaElements } from './schema-elements.js'
 
 export type { Compression } from './compress-page.js'
 
-/** Deep imports: the package's main entry would load the AWS SDK with it. Loaded on first use (70 ms). */
-async function loadParquetjs() {
-  const [loaded, { ParquetEnvelopeWriter }, { serializeThrift, cloneInteger }] = await Promise.all([
-    import('@dsnp/parquetjs/dist/gen-nodejs/parquet_types.js'),
-    import('@dsnp/parquetjs/dist/lib/writer.js'),
-    import('@dsnp/parquetjs/dist/lib/util.js'),
-  ])
-  // Node finds no names of enumerations in this CommonJS file; its `default` is the whole module.
-  const types = (loaded as { default?: ParquetTypes }).default ?? loaded
-  return { types, ParquetEnvelopeWriter, serializeThrift, cloneInteger }
+/** Encoded columns wait until there is so much to write, or so much memory behind it: each write is a round trip to the operating system. */
+const WRITE_BYTES = 1 << 20
+
+interface EncodedBytes {
+  readonly chunk: EncodedColumnChunk
+  readonly bytes: Uint8Array
 }
-type Parquetjs = Awaited<ReturnType<typeof loadParquetjs>>
-type EnvelopeWriter = InstanceType<Parquetjs['ParquetEnvelopeWriter']>
-type Int64 = EnvelopeWriter['offset']
+
+/** A 64-bit number of a Thrift structure. Plain numbers do: the places and sizes of a file are exact in 53 bits. */
+type Int64 = InstanceType<ParquetTypes['FileMetaData']>['num_rows']
 type ThriftRowGroup = InstanceType<ParquetTypes['RowGroup']>
+type ThriftColumnChunk = InstanceType<ParquetTypes['ColumnChunk']>
 
 export interface WrittenFile {
   readonly rows: number
@@ -38,8 +41,8 @@ export interface WrittenFile {
 }
 
 /**
- * Writes one Parquet file from column vectors, a row group at a time. Header, offsets and the footer's place are the business of
- * @dsnp/parquetjs's envelope; pages are encoded here, and so is the footer, because the library's own knows no logical types.
+ * Writes one Parquet file from column vectors, a row group at a time. The structures of the footer are the Thrift classes of
+ * @dsnp/parquetjs; pages are encoded here, and so is the footer, because the library's own knows no logical types.
  *
  * - The file belongs to the caller, who opens, syncs and closes it; nothing is durable before that sync.
  * - The same vectors in the same row groups give the same bytes, always.
@@ -47,17 +50,24 @@ export interface WrittenFile {
  *   after a failed write, every call throws that failure again, so that a file with a hole cannot be finished.
  */
 export class ParquetFileWriter {
-  private readonly envelope: EnvelopeWriter
   private readonly rowGroups: ThriftRowGroup[] = []
+  private readonly pageIndex = new PageIndex()
+  /** Column chunks that do not know yet where their indexes will stand. */
+  private readonly indexed: { readonly chunk: ThriftColumnChunk; readonly indexes: ChunkIndexes }[] = []
   private readonly contentHasher: ContentHasher
   private readonly fileHash = createHash('sha256')
-  /** Sections that the envelope has handed over and `flush` has not written yet. */
+  /** Sections that `flush` has not written yet. */
   private pending: Uint8Array[] = []
+  private pendingBytes = 0
+  /** Of the arrays that sections are views of. */
+  private pendingMemoryBytes = 0
   private state: 'open' | 'busy' | 'failed' | 'finished' = 'open'
   private failure: unknown = null
   private overlap: Error | null = null
   private rows = 0
   private bytes = 0
+  /** Where the next section begins. */
+  private offset = 0
 
   private constructor(
     private readonly options: {
@@ -66,16 +76,9 @@ export class ParquetFileWriter {
       readonly compression: Compression
       readonly keyValue: ReadonlyMap<string, string>
     },
-    private readonly parquetjs: Parquetjs,
-    private readonly kernels: Kernels | null,
+    private readonly types: ParquetTypes,
   ) {
     this.contentHasher = new ContentHasher(options.columns)
-    // The envelope does not wait for what it writes. So it only queues, and flush() below is where writing and waiting happen.
-    const queue = (section: Uint8Array): void => {
-      this.pending.push(section)
-    }
-    const noSchema = undefined as never // Only the row path, which is not used, looks at it.
-    this.envelope = new parquetjs.ParquetEnvelopeWriter(noSchema, queue, () => undefined, this.int64(0), {})
   }
 
   /**
@@ -89,50 +92,86 @@ export class ParquetFileWriter {
     keyValue: ReadonlyMap<string, string>
   }): Promise<ParquetFileWriter> {
     assert(options.columns.length > 0, 'a Parquet file has columns')
-    const [parquetjs, kernels] = await Promise.all([loadParquetjs(), encodeKernels()])
-    const writer = new ParquetFileWriter(options, parquetjs, kernels)
-    await writer.exclusively(async () => {
-      writer.envelope.writeHeader()
-      await writer.flush()
-    })
+    const writer = new ParquetFileWriter(options, loadParquetTypes())
+    writer.put(Buffer.from('PAR1', 'latin1'))
     return writer
   }
 
   /** Appends one row group: one vector per column, all of the same rows. No rows: nothing is written. */
   async writeRowGroup(vectors: readonly ColumnVector[]): Promise<void> {
-    const { compression } = this.options
-    const { kernels } = this
-    await this.exclusively(() => this.putRowGroup(vectors, (i) => encodeColumn(vectors[i]!, { compression, kernels })))
-  }
-
-  /** Appends a row group that another thread has encoded: `chunks` are what `encodeColumn` made of `vectors`, which are still hashed here. */
-  async writeEncodedRowGroup(vectors: readonly ColumnVector[], chunks: readonly EncodedColumnChunk[]): Promise<void> {
-    assert(chunks.length === vectors.length, 'one encoded column per vector')
-    await this.exclusively(() => this.putRowGroup(vectors, (i) => chunks[i]!))
-  }
-
-  private async putRowGroup(vectors: readonly ColumnVector[], encoded: (column: number) => EncodedColumnChunk): Promise<void> {
     const { columns } = this.options
-    assert(vectors.length === columns.length, 'one vector per column')
-    const rows = vectors[0]!.rows
-    // The hasher checks each vector before anything of this row group is written.
-    this.contentHasher.append(vectors)
+    await this.exclusively(async () => {
+      assert(vectors.length === columns.length, 'one vector per column')
+      const kernels = await encodeKernels()
+      await this.putRowGroup(vectors[0]!.rows, (i) => {
+        const mark = kernels.mark()
+        try {
+          assert(vectors[i]!.rows === vectors[0]!.rows, 'vectors of one row group have the same rows')
+          return this.encode(kernels, placeVector(kernels, vectors[i]!, columns[i]!.physical), i)
+        } finally {
+          kernels.release(mark)
+        }
+      })
+    })
+  }
+
+  /** The same with columns in the memory of kernels. They must stay there until this is done. */
+  async writeColumns(kernels: Kernels, columns: readonly KernelColumn[]): Promise<void> {
+    await this.exclusively(async () => {
+      assert(columns.length === this.options.columns.length, 'one column per column of the file')
+      await this.putRowGroup(columns[0]!.rows, (i) => this.encode(kernels, columns[i]!, i))
+    })
+  }
+
+  /** Appends a row group that another thread has encoded. */
+  async writeEncodedRowGroup(group: EncodedRowGroup): Promise<void> {
+    await this.exclusively(async () => {
+      assert(group.columns.length === this.options.columns.length, 'one encoded column per column of the file')
+      let at = 0
+      await this.putRowGroup(group.rows, (i) => {
+        const { chunk, content } = group.columns[i]!
+        for (const piece of content) this.contentHasher.appendPiece(i, piece, group.bytes)
+        const bytes = group.bytes.subarray(at, at + chunk.compressedBytes)
+        at += chunk.compressedBytes
+        return { chunk, bytes }
+      })
+      // Its memory is the caller's again.
+      await this.flush()
+    })
+  }
+
+  private encode(kernels: Kernels, column: KernelColumn, index: number): EncodedBytes {
+    // What it comes to uncompressed, texts aside.
+    const sink = new ByteSink(column.rows * 8)
+    const chunk = encodeColumn(kernels, column, this.options.compression, sink)
+    for (let from = 0; from < column.rows; ) {
+      const to = Math.min(column.rows, from + this.contentHasher.rowsToBlockEnd(index))
+      streamRows(kernels, column, from, to, this.contentHasher.streams(index, to - from))
+      from = to
+    }
+    return { chunk, bytes: sink.bytes() }
+  }
+
+  private async putRowGroup(rows: number, encoded: (column: number) => EncodedBytes): Promise<void> {
+    const { columns } = this.options
     if (rows === 0) return
-    const { types } = this.parquetjs
-    const start = this.offset()
-    const chunks: InstanceType<ParquetTypes['ColumnChunk']>[] = []
+    const { types } = this
+    const start = this.offset
+    const chunks: ThriftColumnChunk[] = []
     let compressedBytes = 0
     let uncompressedBytes = 0
     for (const [i, column] of columns.entries()) {
-      const chunk = encoded(i)
+      const { chunk, bytes } = encoded(i)
+      assert(chunk.rows === rows, 'columns of one row group have the same rows')
       chunks.push(this.columnChunk(column, chunk))
-      for (const part of chunk.parts) this.envelope.writeSection(asBuffer(part))
+      this.put(asBuffer(bytes))
       compressedBytes += chunk.compressedBytes
       uncompressedBytes += chunk.uncompressedBytes
-      // Column by column, so that no more than one encoded column is held.
-      await this.flush()
+      if (this.pendingBytes >= WRITE_BYTES) await this.flush()
     }
-    const rowGroup = new types.RowGroup({
+    // A small file is written at once, with its footer.
+    if (this.pendingMemoryBytes >= WRITE_BYTES) await this.flush()
+    const rowGroup = fill(new types.RowGroup(), {
       columns: chunks,
       total_byte_size: this.int64(uncompressedBytes),
       num_rows: this.int64(rows),
@@ -145,10 +184,11 @@ export class ParquetFileWriter {
     this.rows += rows
   }
 
-  /** Writes the footer. The bytes are handed to the operating system and not synced. */
+  /** Writes the page index and the footer. The bytes are handed to the operating system and not synced. */
   async finish(): Promise<WrittenFile> {
     await this.exclusively(async () => {
-      this.envelope.writeSection(this.footer())
+      this.putPageIndex()
+      this.put(this.footer())
       await this.flush()
     })
     this.state = 'finished'
@@ -190,25 +230,29 @@ export class ParquetFileWriter {
     if (this.pending.length === 0) return
     const bytes = this.pending.length === 1 ? this.pending[0]! : Buffer.concat(this.pending)
     this.pending = []
+    this.pendingBytes = 0
+    this.pendingMemoryBytes = 0
     this.fileHash.update(bytes)
     await this.options.file.write(bytes)
     this.bytes += bytes.length
   }
 
-  private offset(): number {
-    return this.envelope.offset.valueOf()
+  private put(section: Uint8Array): void {
+    this.pending.push(section)
+    this.pendingBytes += section.length
+    this.pendingMemoryBytes += section.buffer.byteLength
+    this.offset += section.length
   }
 
   private int64(value: number): Int64 {
-    // node-int64 is a dependency of the library and not ours, so its constructor is reached through the library.
-    return this.parquetjs.cloneInteger({ valueOf: () => value } as Int64)
+    return value as unknown as Int64
   }
 
-  private columnChunk(column: ColumnType, chunk: EncodedColumnChunk): InstanceType<ParquetTypes['ColumnChunk']> {
-    const { types: t } = this.parquetjs
-    const start = this.offset()
+  private columnChunk(column: ColumnType, chunk: EncodedColumnChunk): ThriftColumnChunk {
+    const { types: t } = this
+    const start = this.offset
     const { statistics } = chunk
-    const thriftStatistics = new t.Statistics({ null_count: this.int64(statistics.nulls) })
+    const thriftStatistics = fill(new t.Statistics(), { null_count: this.int64(statistics.nulls) })
     // min_value and max_value only: the older min and max have no defined order for byte arrays.
     if (statistics.min !== null) {
       thriftStatistics.min_value = asBuffer(statistics.min)
@@ -220,7 +264,7 @@ export class ParquetFileWriter {
     }
     const withDictionary = chunk.dictionaryPageBytes > 0
     const dataEncoding = t.Encoding[chunk.dataEncoding]
-    const metadata = new t.ColumnMetaData({
+    const metadata = fill(new t.ColumnMetaData(), {
       type: t.Type[column.physical],
       encodings: withDictionary ? [t.Encoding.RLE, t.Encoding.PLAIN, dataEncoding] : [t.Encoding.RLE, dataEncoding],
       path_in_schema: [column.name],
@@ -232,31 +276,50 @@ export class ParquetFileWriter {
       statistics: thriftStatistics,
       encoding_stats: [
         ...(withDictionary
-          ? [new t.PageEncodingStats({ page_type: t.PageType.DICTIONARY_PAGE, encoding: t.Encoding.PLAIN, count: 1 })]
+          ? [fill(new t.PageEncodingStats(), { page_type: t.PageType.DICTIONARY_PAGE, encoding: t.Encoding.PLAIN, count: 1 })]
           : []),
-        new t.PageEncodingStats({ page_type: t.PageType.DATA_PAGE, encoding: dataEncoding, count: chunk.dataPages }),
+        fill(new t.PageEncodingStats(), { page_type: t.PageType.DATA_PAGE, encoding: dataEncoding, count: chunk.pages.length }),
       ],
     })
     if (withDictionary) metadata.dictionary_page_offset = this.int64(start)
     if (column.unit !== null) metadata.key_value_metadata = [new t.KeyValue({ key: UNIT_KEY, value: column.unit })]
-    return new t.ColumnChunk({ file_offset: this.int64(start), meta_data: metadata })
+    const thriftChunk = fill(new t.ColumnChunk(), { file_offset: this.int64(start), meta_data: metadata })
+    const indexes = this.pageIndex.add(column.physical, start + chunk.dictionaryPageBytes, chunk.pages)
+    this.indexed.push({ chunk: thriftChunk, indexes })
+    return thriftChunk
+  }
+
+  private putPageIndex(): void {
+    const { columns, offsets } = this.pageIndex.sections()
+    const columnsAt = this.offset
+    this.put(columns)
+    const offsetsAt = this.offset
+    this.put(offsets)
+    for (const { chunk, indexes } of this.indexed) {
+      chunk.offset_index_offset = this.int64(offsetsAt + indexes.offset.start)
+      chunk.offset_index_length = indexes.offset.bytes
+      if (indexes.column === null) continue
+      chunk.column_index_offset = this.int64(columnsAt + indexes.column.start)
+      chunk.column_index_length = indexes.column.bytes
+    }
   }
 
   private footer(): Buffer {
-    const { types: t, serializeThrift } = this.parquetjs
+    const { types: t } = this
     const { columns, keyValue } = this.options
     const pairs = [...keyValue]
     if (this.rowGroups.length === 0 && columns.some((c) => c.unit !== null))
       pairs.push([UNITS_KEY, canonicalJson(columns.map((c) => c.unit))])
-    const metadata = new t.FileMetaData({
+    const { schema, orders } = schemaOf(t, columns)
+    const metadata = fill(new t.FileMetaData(), {
       version: 1,
-      schema: schemaElements(t, columns),
+      schema,
       num_rows: this.int64(this.rows),
       row_groups: this.rowGroups,
       key_value_metadata: pairs.map(([key, value]) => new t.KeyValue({ key, value })),
       created_by: CREATED_BY,
       // Without it readers must not use min_value and max_value.
-      column_orders: columns.map(() => new t.ColumnOrder({ TYPE_ORDER: new t.TypeDefinedOrder() })),
+      column_orders: orders,
     })
     const body = serializeThrift(metadata)
     const tail = Buffer.alloc(8)
@@ -264,6 +327,31 @@ export class ParquetFileWriter {
     tail.write('PAR1', 4, 'latin1')
     return Buffer.concat([body, tail])
   }
+}
+
+interface ThriftSchema {
+  readonly schema: InstanceType<ParquetTypes['SchemaElement']>[]
+  readonly orders: InstanceType<ParquetTypes['ColumnOrder']>[]
+}
+
+/** A table of a thousand records writes a thousand files of the same columns. */
+const schemas = new WeakMap<readonly ColumnType[], ThriftSchema>()
+
+function schemaOf(t: ParquetTypes, columns: readonly ColumnType[]): ThriftSchema {
+  let known = schemas.get(columns)
+  if (known === undefined) {
+    known = {
+      schema: schemaElements(t, columns),
+      orders: columns.map(() => new t.ColumnOrder({ TYPE_ORDER: new t.TypeDefinedOrder() })),
+    }
+    schemas.set(columns, known)
+  }
+  return known
+}
+
+/** Their constructors would copy every list with all that is in it, and make an object of each number. */
+function fill<T extends object>(structure: T, fields: Partial<T>): T {
+  return Object.assign(structure, fields)
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

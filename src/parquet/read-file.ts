@@ -10,6 +10,7 @@ import {
 } from '../columns/vector.js'
 import { IntakeError } from '../errors.js'
 import type { OpenFile } from '../runtime/files.js'
+import { zstdDecompress } from './decode-zstd.js'
 import { UNIT_KEY, UNITS_KEY } from './metadata-keys.js'
 import type { PhysicalValue } from './value-order.js'
 
@@ -18,18 +19,24 @@ export interface ByteSource {
   readonly sizeBytes: number
   /** The bytes `[start, end)`, all of them. */
   read(start: number, end: number): Promise<Uint8Array>
+  /** The bytes from `start` on, into memory of the caller, which they fill: for who reads much, and again and again. */
+  readInto?(start: number, into: Uint8Array): Promise<void>
   close?(): Promise<void>
 }
 
 /** A file as a source. Its size is taken now; a file that gets shorter later fails with PARQUET_INVALID. */
 export async function fileSource(file: OpenFile): Promise<ByteSource> {
   const { sizeBytes } = await file.stat()
+  const readInto = async (start: number, into: Uint8Array): Promise<void> => {
+    const got = await file.read(into, start)
+    if (got !== into.length) throw invalid(`the file ends at byte ${start + got}, and ${start + into.length} were expected`)
+  }
   return {
     sizeBytes,
+    readInto,
     async read(start, end) {
       const bytes = new Uint8Array(end - start)
-      const got = await file.read(bytes, start)
-      if (got !== bytes.length) throw invalid(`the file ends at byte ${start + got}, and ${end} were expected`)
+      await readInto(start, bytes)
       return bytes
     },
     close: () => file.close(),
@@ -39,6 +46,12 @@ export async function fileSource(file: OpenFile): Promise<ByteSource> {
 /** Bytes in memory as a source. */
 export function bytesSource(bytes: Uint8Array): ByteSource {
   return { sizeBytes: bytes.length, read: async (start, end) => bytes.subarray(start, end) }
+}
+
+/** Bytes that stand together in a file. */
+export interface FileSection {
+  readonly startByte: number
+  readonly sizeBytes: number
 }
 
 export interface ColumnChunkFacts {
@@ -61,6 +74,9 @@ export interface ColumnChunkFacts {
   readonly dictionaryPageBytes: number
   /** Whether the schema lets rows be missing, so that pages have definition levels. */
   readonly optional: boolean
+  /** Its page index (verify-page-index.ts decodes it); null: the file has none. */
+  readonly columnIndex: FileSection | null
+  readonly offsetIndex: FileSection | null
 }
 
 export interface RowGroupFacts {
@@ -81,6 +97,11 @@ export interface ParquetFile {
   readColumn(rowGroup: number, column: number): Promise<PlainVector>
   /** The pages of a column that have a row of `[from, to)` of the row group, and the row that the first of them begins with. */
   readPages(rowGroup: number, column: number, from: number, to: number): Promise<{ firstRow: number; vector: PlainVector }>
+  /**
+   * The page of a column that has the row, and no more than its first `most` rows: to look at some rows without paying for many. `bytes` are
+   * those of the column in that row group, which the caller has read already.
+   */
+  readSample(rowGroup: number, column: number, row: number, most: number, bytes: Uint8Array): { firstRow: number; vector: PlainVector }
   /** The named columns in the order given, or all. A name the file does not have throws UNKNOWN_COLUMN. */
   readRowGroup(rowGroup: number, columnNames?: readonly string[]): Promise<PlainVector[]>
   close(): Promise<void>
@@ -91,18 +112,21 @@ const MAGIC = 0x31524150
 const FOOTER_GUESS_BYTES = 65_536
 
 async function loadHyparquet() {
-  const [{ parquetMetadata }, { parquetHeader }, pages, { deserializeTCompactProtocol }] = await Promise.all([
+  const [{ parquetMetadata }, { parquetHeader }, pages, { deserializeTCompactProtocol }, { readRleBitPackedHybrid }] = await Promise.all([
     import('hyparquet/src/metadata.js'),
     import('hyparquet/src/column.js'),
     import('hyparquet/src/datapage.js'),
     import('hyparquet/src/thrift.js'),
+    import('hyparquet/src/encoding.js'),
   ])
-  return { parquetMetadata, parquetHeader, ...pages, ...(await import('hyparquet/src/plain.js')), deserializeTCompactProtocol }
+  const { readPlain } = await import('hyparquet/src/plain.js')
+  return { parquetMetadata, parquetHeader, ...pages, readPlain, deserializeTCompactProtocol, readRleBitPackedHybrid }
 }
 type Hyparquet = Awaited<ReturnType<typeof loadHyparquet>>
 type Metadata = ReturnType<Hyparquet['parquetMetadata']>
 type SchemaElement = Metadata['schema'][number]
-type ChunkMetadata = NonNullable<Metadata['row_groups'][number]['columns'][number]['meta_data']>
+type Chunk = Metadata['row_groups'][number]['columns'][number]
+type ChunkMetadata = NonNullable<Chunk['meta_data']>
 type ColumnDecoder = Parameters<Hyparquet['readDataPage']>[2]
 type DecodedArray = ReturnType<Hyparquet['readPlain']>
 
@@ -155,7 +179,7 @@ class HyparquetFile implements ParquetFile {
       check(group.columns.length === leaves.length, `row group ${g} has ${group.columns.length} columns, the schema ${leaves.length}`)
       return {
         rows: safeNumber(group.num_rows),
-        columns: group.columns.map((chunk, c) => this.chunkFacts(g, c, chunk.meta_data, raw.field_4?.[g]?.field_1?.[c]?.field_3?.field_12)),
+        columns: group.columns.map((chunk, c) => this.chunkFacts(g, c, chunk, raw.field_4?.[g]?.field_1?.[c]?.field_3?.field_12)),
       }
     })
     this.rowCount = safeNumber(this.metadata.num_rows)
@@ -178,13 +202,9 @@ class HyparquetFile implements ParquetFile {
     return units as (string | null)[]
   }
 
-  private chunkFacts(
-    g: number,
-    c: number,
-    metadata: ChunkMetadata | undefined,
-    statistics: ThriftStatistics | undefined,
-  ): ColumnChunkFacts {
+  private chunkFacts(g: number, c: number, chunk: Chunk, statistics: ThriftStatistics | undefined): ColumnChunkFacts {
     const column = this.columns[c]!
+    const metadata = chunk.meta_data
     check(metadata !== undefined, `row group ${g} has no metadata of column ${c + 1}`)
     check(
       metadata.path_in_schema.length === 1 && metadata.path_in_schema[0] === column.name,
@@ -211,7 +231,16 @@ class HyparquetFile implements ParquetFile {
       uncompressedBytes: safeNumber(metadata.total_uncompressed_size),
       dictionaryPageBytes: safeNumber(metadata.data_page_offset) - start,
       optional: this.metadata.schema[c + 1]!.repetition_type !== 'REQUIRED',
+      columnIndex: this.section(chunk.column_index_offset, chunk.column_index_length),
+      offsetIndex: this.section(chunk.offset_index_offset, chunk.offset_index_length),
     }
+  }
+
+  private section(start: bigint | undefined, length: number | undefined): FileSection | null {
+    if (start === undefined || length === undefined) return null
+    const section = { startByte: safeNumber(start), sizeBytes: length }
+    check(length > 0 && section.startByte + length <= this.source.sizeBytes, 'a page index lies outside the file')
+    return section
   }
 
   async readRowGroup(rowGroup: number, columnNames?: readonly string[]): Promise<PlainVector[]> {
@@ -226,12 +255,26 @@ class HyparquetFile implements ParquetFile {
   }
 
   async readPages(rowGroup: number, column: number, from: number, to: number): Promise<{ firstRow: number; vector: PlainVector }> {
-    const metadata = this.metadata.row_groups[rowGroup]!.columns[column]!.meta_data!
-    const [start, end] = chunkRange(metadata)
-    const bytes = await this.source.read(start, end)
+    const [start, end] = chunkRange(this.metadata.row_groups[rowGroup]!.columns[column]!.meta_data!)
+    return this.decode(rowGroup, column, from, to, Infinity, await this.source.read(start, end))
+  }
+
+  readSample(rowGroup: number, column: number, row: number, most: number, bytes: Uint8Array): { firstRow: number; vector: PlainVector } {
+    return this.decode(rowGroup, column, row, row + 1, most, bytes)
+  }
+
+  private decode(
+    rowGroup: number,
+    column: number,
+    from: number,
+    to: number,
+    most: number,
+    bytes: Uint8Array,
+  ): { firstRow: number; vector: PlainVector } {
     return damaged(`row group ${rowGroup}, column ${JSON.stringify(this.columns[column]!.name)}`, () => {
+      const metadata = this.metadata.row_groups[rowGroup]!.columns[column]!.meta_data!
       const { rows } = this.rowGroups[rowGroup]!
-      const { firstRow, pages } = this.decodePages(bytes, rows, column, metadata, from, to)
+      const { firstRow, pages } = this.decodePages(bytes, rows, column, metadata, from, to, most)
       const covered = pages.reduce((n, page) => n + page.rows, 0)
       return { firstRow, vector: assemble(this.columns[column]!, covered, pages) }
     })
@@ -239,7 +282,7 @@ class HyparquetFile implements ParquetFile {
 
   /**
    * Pages of one chunk that have a row of `[from, to)`, decoded by hyparquet; what the headers say is checked before it is believed. Pages
-   * before are passed over.
+   * before are passed over, and of each page the rows behind the first `most`.
    */
   private decodePages(
     bytes: Uint8Array,
@@ -248,6 +291,7 @@ class HyparquetFile implements ParquetFile {
     metadata: ChunkMetadata,
     from: number,
     to: number,
+    most: number,
   ): { firstRow: number; pages: DecodedPage[] } {
     const { hyparquet } = this
     const { physical } = this.columns[column]!
@@ -257,7 +301,10 @@ class HyparquetFile implements ParquetFile {
     if (leaf.type_length !== undefined) element.type_length = leaf.type_length
     const node = { count: 1, element, children: [], path: ['column'] }
     const root = { count: 2, element: { name: 'schema', num_children: 1 }, children: [node], path: [] }
-    const compressors = { GZIP: (input: Uint8Array) => new Uint8Array(gunzipSync(input)) }
+    const compressors = {
+      GZIP: (input: Uint8Array) => new Uint8Array(gunzipSync(input)),
+      ZSTD: (input: Uint8Array, size: number) => new Uint8Array(zstdDecompress(input, size)),
+    }
     const decoder = {
       pathInSchema: ['column'],
       type: physical,
@@ -305,18 +352,19 @@ class HyparquetFile implements ParquetFile {
         firstRow = seen
         continue
       }
+      const pageRows = Math.min(facts.num_values, most)
+      const page =
+        header.type === 'DATA_PAGE' ? hyparquet.decompressPage(body, header.uncompressed_page_size, metadata.codec, compressors) : null
       const decoded =
-        header.type === 'DATA_PAGE'
-          ? hyparquet.readDataPage(
-              hyparquet.decompressPage(body, header.uncompressed_page_size, metadata.codec, compressors),
-              header.data_page_header!,
-              columnDecoder,
-            )
-          : hyparquet.readDataPageV2(body, header, columnDecoder)
+        page === null
+          ? hyparquet.readDataPageV2(body, header, columnDecoder)
+          : pageRows < facts.num_values
+            ? readFirstRows(hyparquet, page, header.data_page_header!, columnDecoder, pageRows)
+            : hyparquet.readDataPage(page, header.data_page_header!, columnDecoder)
       const coded = facts.encoding === 'RLE_DICTIONARY' || facts.encoding === 'PLAIN_DICTIONARY'
       check(!coded || dictionary !== null, 'a page has codes and no dictionary')
       pages.push({
-        rows: facts.num_values,
+        rows: pageRows,
         levels: decoded.definitionLevels ?? [],
         values: decoded.dataPage,
         dictionary: coded ? dictionary : null,
@@ -338,6 +386,37 @@ interface DecodedPage {
   /** Values of the present rows, or their codes. */
   readonly values: DecodedArray
   readonly dictionary: DecodedArray | null
+}
+
+/**
+ * The first rows of a page. hyparquet reads pages whole, for runs of levels go on beyond an array that is too short; so it reads all levels,
+ * and then of the values, as of a page that has no levels, as many as belong to the rows.
+ */
+function readFirstRows(
+  hyparquet: Hyparquet,
+  page: Uint8Array,
+  header: Parameters<Hyparquet['readDataPage']>[1],
+  decoder: ColumnDecoder,
+  rows: number,
+): { definitionLevels: number[]; dataPage: DecodedArray } {
+  const reader = { view: viewOf(page), offset: 0 }
+  const { element, schemaPath } = decoder
+  const definitionLevels: number[] = []
+  if (element.repetition_type !== 'REQUIRED') {
+    definitionLevels.length = header.num_values
+    hyparquet.readRleBitPackedHybrid(reader, 1, definitionLevels)
+    definitionLevels.length = rows
+  }
+  const present = definitionLevels.length === 0 ? rows : definitionLevels.reduce((n, level) => n + (level === 1 ? 1 : 0), 0)
+  if (present === 0) return { definitionLevels, dataPage: [] }
+  const required = { ...element, repetition_type: 'REQUIRED' as const }
+  const path = schemaPath.map((node) => (node.element === element ? { ...node, element: required } : node))
+  const { dataPage } = hyparquet.readDataPage(
+    page.subarray(reader.offset),
+    { ...header, num_values: present },
+    { ...decoder, element: required, schemaPath: path },
+  )
+  return { definitionLevels, dataPage }
 }
 
 /** Fields of Thrift's Statistics by number: 3 null_count, 5 max_value, 6 min_value, 7 is_max_value_exact, 8 is_min_value_exact. */

@@ -1,9 +1,10 @@
-import type { ColumnVector, Values } from '../columns/vector.js'
-import { countOf } from '../columns/vector.js'
+import type { KernelValues } from '../columns/kernel-column.js'
+import type { PhysicalType } from '../columns/vector.js'
+import type { Kernels } from '../kernels/kernels.js'
 
 /**
- * Minimum, maximum and null count of a column chunk, by parquet-format's TypeDefinedOrder, so that engines can leave row groups out safely.
- * The rule above all others: no statistics rather than wrong ones.
+ * Minimum, maximum and null count of a column chunk or a page, by parquet-format's TypeDefinedOrder, so that engines can leave them out
+ * safely. The rule above all others: no statistics rather than wrong ones.
  *
  * - integers, dates, times, timestamps and decimals compare as signed numbers (decimals of 16 bytes: big-endian two's complement);
  * - doubles: a chunk with a NaN gets no minimum and no maximum, for engines disagree on where NaN sorts, and one that sorts it above
@@ -21,130 +22,130 @@ export interface ColumnStatistics {
 
 export const STATISTICS_MAX_BYTES = 64
 
-/** Over the rows of a plain vector, or over the dictionary entries that `used` names. */
-export function statisticsOf(vector: ColumnVector, used: Uint32Array | null): ColumnStatistics {
-  const values = vector.form === 'plain' ? vector.values : vector.dictionary
-  const none: ColumnStatistics = { nulls: vector.nulls, min: null, max: null, minExact: false, maxExact: false }
-  const extremes = used === null ? extremesOfRows(values, vector.validity) : extremesOfEntries(values, used)
-  if (extremes === null) return none
-  const { min, max } = extremes
+/** Least and greatest value as they are, PLAIN bytes without a length. none: there is no value. unordered: one is NaN. */
+export type Extremes = { readonly min: Uint8Array; readonly max: Uint8Array } | 'none' | 'unordered'
+
+/** Of the `count` values from row `from` on that are present; `validity` is that of row 0, or 0. */
+export function extremesOf(kernels: Kernels, values: KernelValues, validity: number, from: number, count: number): Extremes {
+  const mark = kernels.mark()
+  const out = kernels.allocate(16)
+  kernels.release(mark)
+  const flags = validity === 0 ? 0 : validity + from
   switch (values.physical) {
     case 'BOOLEAN':
-      return { ...none, min: Uint8Array.of(values.data[min]!), max: Uint8Array.of(values.data[max]!), minExact: true, maxExact: true }
-    case 'INT32': {
-      const { data } = values
-      return { ...none, min: int32Bytes(data[min]!), max: int32Bytes(data[max]!), minExact: true, maxExact: true }
-    }
-    case 'INT64': {
-      const { data } = values
-      return { ...none, min: int64Bytes(data[min]!), max: int64Bytes(data[max]!), minExact: true, maxExact: true }
-    }
-    case 'DOUBLE': {
-      const low = values.data[min]!
-      const high = values.data[max]!
-      return { ...none, min: doubleBytes(low === 0 ? -0 : low), max: doubleBytes(high === 0 ? 0 : high), minExact: true, maxExact: true }
-    }
-    case 'FIXED_LEN_BYTE_ARRAY': {
-      const w = values.widthBytes
-      return {
-        ...none,
-        min: values.data.slice(min * w, min * w + w),
-        max: values.data.slice(max * w, max * w + w),
-        minExact: true,
-        maxExact: true,
-      }
-    }
-    case 'BYTE_ARRAY': {
-      const low = values.data.slice(values.offsets[min]!, values.offsets[min + 1]!)
-      const high = values.data.slice(values.offsets[max]!, values.offsets[max + 1]!)
-      const minShort = low.length > STATISTICS_MAX_BYTES
-      const maxShort = high.length > STATISTICS_MAX_BYTES
-      const roundedUp = maxShort ? roundedUpPrefix(high) : high
-      return {
-        ...none,
-        min: minShort ? low.slice(0, characterBoundary(low, STATISTICS_MAX_BYTES)) : low,
-        max: roundedUp,
-        minExact: !minShort,
-        maxExact: !maxShort && roundedUp !== null,
-      }
-    }
-  }
-}
-
-/** Rows that hold the smallest and the largest value; null where there is none, or a NaN. */
-function extremesOfRows(values: Values, validity: Uint8Array): { min: number; max: number } | null {
-  const before = orderOf(values)
-  let min = -1
-  let max = -1
-  const doubles = values.physical === 'DOUBLE' ? values.data : null
-  for (let i = 0; i < validity.length; i++) {
-    if (validity[i] === 0) continue
-    if (doubles !== null && Number.isNaN(doubles[i])) return null
-    if (min === -1) {
-      min = i
-      max = i
-    } else if (before(i, min)) min = i
-    else if (before(max, i)) max = i
-  }
-  return min === -1 ? null : { min, max }
-}
-
-function extremesOfEntries(values: Values, used: Uint32Array): { min: number; max: number } | null {
-  if (used.length === 0) return null
-  const before = orderOf(values)
-  const doubles = values.physical === 'DOUBLE' ? values.data : null
-  let min = used[0]!
-  let max = min
-  for (const i of used) {
-    if (doubles !== null && Number.isNaN(doubles[i])) return null
-    if (before(i, min)) min = i
-    if (before(max, i)) max = i
-  }
-  return { min, max }
-}
-
-/** Whether value `a` sorts before value `b`. */
-function orderOf(values: Values): (a: number, b: number) => boolean {
-  switch (values.physical) {
-    case 'BOOLEAN':
+      return extremesOfBooleans(kernels, values.data + from, flags, count)
     case 'INT32':
-    case 'DOUBLE': {
-      const { data } = values
-      return (a, b) => data[a]! < data[b]!
-    }
-    case 'INT64': {
-      const { data } = values
-      return (a, b) => data[a]! < data[b]!
-    }
-    case 'FIXED_LEN_BYTE_ARRAY': {
-      const { data, widthBytes: w } = values
-      return (a, b) => {
-        // The first byte carries the sign; after it bytes compare unsigned.
-        const first = ((data[a * w]! << 24) >> 24) - ((data[b * w]! << 24) >> 24)
-        if (first !== 0) return first < 0
-        for (let k = 1; k < w; k++) {
-          const difference = data[a * w + k]! - data[b * w + k]!
-          if (difference !== 0) return difference < 0
-        }
-        return false
-      }
-    }
+      return fixedExtremes(kernels, kernels.extremesInt32(values.data + from * 4, flags, count, out), out, 4)
+    case 'INT64':
+      return fixedExtremes(kernels, kernels.extremesInt64(values.data + from * 8, flags, count, out), out, 8)
+    case 'DOUBLE':
+      return fixedExtremes(kernels, kernels.extremesDouble(values.data + from * 8, flags, count, out), out, 8)
+    case 'FIXED_LEN_BYTE_ARRAY':
+      return extremesOfDecimals(kernels.u8, values.data + from * 16, flags, count)
     case 'BYTE_ARRAY': {
-      const { data, offsets } = values
-      return (a, b) => {
-        const startA = offsets[a]!
-        const startB = offsets[b]!
-        const lengthA = offsets[a + 1]! - startA
-        const lengthB = offsets[b + 1]! - startB
-        const shared = Math.min(lengthA, lengthB)
-        for (let k = 0; k < shared; k++) {
-          const difference = data[startA + k]! - data[startB + k]!
-          if (difference !== 0) return difference < 0
-        }
-        return lengthA < lengthB
+      const { data } = values
+      const offsets = values.offsets + from * 4
+      if (kernels.extremesTexts(data, offsets, flags, count, out) === 0) return 'none'
+      const { u8, u32 } = kernels
+      const textAt = (row: number): Uint8Array => {
+        const word = (offsets >>> 2) + row
+        return u8.slice(data + u32[word]!, data + u32[word + 1]!)
       }
+      return { min: textAt(u32[out >>> 2]!), max: textAt(u32[(out >>> 2) + 2]!) }
     }
   }
+}
+
+function fixedExtremes(kernels: Kernels, found: number, out: number, bytes: number): Extremes {
+  if (found <= 0) return found === 0 ? 'none' : 'unordered'
+  return { min: kernels.u8.slice(out, out + bytes), max: kernels.u8.slice(out + 8, out + 8 + bytes) }
+}
+
+function extremesOfBooleans(kernels: Kernels, values: number, validity: number, count: number): Extremes {
+  const present = validity === 0 ? count : kernels.countByte(validity, validity + count, 1)
+  if (present === 0) return 'none'
+  // A missing row is not true.
+  const trues = kernels.countByte(values, values + count, 1)
+  return { min: Uint8Array.of(trues === present ? 1 : 0), max: Uint8Array.of(trues === 0 ? 0 : 1) }
+}
+
+/** Decimals of more than 18 digits are rare enough for a loop of their own. */
+function extremesOfDecimals(u8: Uint8Array, values: number, validity: number, count: number): Extremes {
+  let min: Uint8Array | null = null
+  let max: Uint8Array | null = null
+  for (let i = 0; i < count; i++) {
+    if (validity !== 0 && u8[validity + i] === 0) continue
+    const value = u8.subarray(values + i * 16, values + i * 16 + 16)
+    if (min === null || compareValues('FIXED_LEN_BYTE_ARRAY', value, min) < 0) min = value
+    if (max === null || compareValues('FIXED_LEN_BYTE_ARRAY', value, max) > 0) max = value
+  }
+  return min === null || max === null ? 'none' : { min: min.slice(), max: max.slice() }
+}
+
+export function mergeExtremes(physical: PhysicalType, a: Extremes, b: Extremes): Extremes {
+  if (a === 'unordered' || b === 'unordered') return 'unordered'
+  if (a === 'none') return b
+  if (b === 'none') return a
+  return {
+    min: compareValues(physical, b.min, a.min) < 0 ? b.min : a.min,
+    max: compareValues(physical, b.max, a.max) > 0 ? b.max : a.max,
+  }
+}
+
+/** Negative where `a` sorts before `b`: PLAIN bytes without a length, as bounds are written. */
+export function compareValues(physical: PhysicalType, a: Uint8Array, b: Uint8Array): number {
+  const [x, y] = [viewOf(a), viewOf(b)]
+  switch (physical) {
+    case 'BOOLEAN':
+      return a[0]! - b[0]!
+    case 'INT32':
+      return x.getInt32(0, true) - y.getInt32(0, true)
+    case 'INT64': {
+      const [p, q] = [x.getBigInt64(0, true), y.getBigInt64(0, true)]
+      return p < q ? -1 : p > q ? 1 : 0
+    }
+    case 'DOUBLE': {
+      const [p, q] = [x.getFloat64(0, true), y.getFloat64(0, true)]
+      return p < q ? -1 : p > q ? 1 : 0
+    }
+    case 'FIXED_LEN_BYTE_ARRAY': {
+      // The first byte carries the sign; after it bytes compare unsigned.
+      const first = x.getInt8(0) - y.getInt8(0)
+      return first !== 0 ? first : Buffer.compare(a, b)
+    }
+    case 'BYTE_ARRAY':
+      return Buffer.compare(a, b)
+  }
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+export function statisticsOf(physical: PhysicalType, nulls: number, extremes: Extremes): ColumnStatistics {
+  if (typeof extremes === 'string') return { nulls, min: null, max: null, minExact: false, maxExact: false }
+  const { min, max } = extremes
+  if (physical === 'DOUBLE') {
+    return { nulls, min: withZero(min, -0), max: withZero(max, 0), minExact: true, maxExact: true }
+  }
+  if (physical !== 'BYTE_ARRAY') return { nulls, min, max, minExact: true, maxExact: true }
+  const minShort = min.length > STATISTICS_MAX_BYTES
+  const maxShort = max.length > STATISTICS_MAX_BYTES
+  const roundedUp = maxShort ? roundedUpPrefix(max) : max
+  return {
+    nulls,
+    min: minShort ? min.slice(0, characterBoundary(min, STATISTICS_MAX_BYTES)) : min,
+    max: roundedUp,
+    minExact: !minShort,
+    maxExact: !maxShort && roundedUp !== null,
+  }
+}
+
+function withZero(bytes: Uint8Array, zero: number): Uint8Array {
+  if (viewOf(bytes).getFloat64(0, true) !== 0) return bytes
+  const out = new Uint8Array(8)
+  viewOf(out).setFloat64(0, zero, true)
+  return out
 }
 
 /** The largest cut at or below `limit` that does not split a UTF-8 character. */
@@ -169,40 +170,4 @@ function roundedUpPrefix(bytes: Uint8Array): Uint8Array | null {
     return new Uint8Array(Buffer.from(String.fromCodePoint(...points), 'utf8'))
   }
   return null
-}
-
-function int32Bytes(value: number): Uint8Array {
-  const bytes = new Uint8Array(4)
-  new DataView(bytes.buffer).setInt32(0, value, true)
-  return bytes
-}
-
-function int64Bytes(value: bigint): Uint8Array {
-  const bytes = new Uint8Array(8)
-  new DataView(bytes.buffer).setBigInt64(0, value, true)
-  return bytes
-}
-
-function doubleBytes(value: number): Uint8Array {
-  const bytes = new Uint8Array(8)
-  new DataView(bytes.buffer).setFloat64(0, value, true)
-  return bytes
-}
-
-/** Dictionary entries that a present row uses, in order of first use, and the place of each; entries nobody uses have no place. */
-export function usedEntries(vector: ColumnVector & { form: 'dictionary' }): { used: Uint32Array; placeOf: Uint32Array } {
-  const entries = countOf(vector.dictionary)
-  const placeOf = new Uint32Array(entries)
-  const used = new Uint32Array(Math.min(entries, vector.rows))
-  let count = 0
-  for (let i = 0; i < vector.rows; i++) {
-    if (vector.validity[i] === 0) continue
-    const code = vector.codes[i]!
-    if (placeOf[code] !== 0) continue
-    used[count++] = code
-    placeOf[code] = count
-  }
-  // Places were counted from 1 so that 0 could mean "not seen yet".
-  for (let k = 0; k < count; k++) placeOf[used[k]!]! -= 1
-  return { used: used.slice(0, count), placeOf }
 }

@@ -21,8 +21,8 @@ const allOnes = new Uint8Array(BLOCK_ROWS).fill(1)
 let wholeBlockPresent: Buffer | null = null
 let gathered = new Int32Array(0)
 
-/** Digests of the blocks of one column, from a row on that begins a block. */
-export class BlockDigester {
+/** The streams of a column's blocks, from a row on that begins a block: who decodes the rows gives them piece by piece. */
+export class BlockStreams {
   private readonly digests: string[] = []
   private rowsInBlock = 0
   /** Rows of the block so far when none is missing; they are hashed only when it turns out that one is. */
@@ -31,19 +31,36 @@ export class BlockDigester {
   private values = createHash('sha256')
   private texts: Hash | null
 
-  constructor(private readonly physical: PhysicalType) {
+  constructor(physical: PhysicalType) {
     this.texts = physical === 'BYTE_ARRAY' ? createHash('sha256') : null
   }
 
-  /** Takes the rows `[from, to)` of a vector whose missing rows are zero. */
-  append(vector: ColumnVector, from = 0, to = vector.rows): void {
-    for (let start = from; start < to; ) {
-      const end = Math.min(to, start + BLOCK_ROWS - this.rowsInBlock)
-      this.appendPiece(vector, start, end)
-      this.rowsInBlock += end - start
-      if (this.rowsInBlock === BLOCK_ROWS) this.endBlock()
-      start = end
+  /** Rows that the block has room for: a piece has no more. */
+  roomRows(): number {
+    return BLOCK_ROWS - this.rowsInBlock
+  }
+
+  /** The next rows, before their values; `validity` null: none is missing. */
+  takeRows(rows: number, validity: Uint8Array | null): void {
+    if (validity === null && this.onlyPresent === this.rowsInBlock) this.onlyPresent += rows
+    else {
+      this.hashOnlyPresent()
+      this.validity.update(validity ?? allOnes.subarray(0, rows))
     }
+    this.rowsInBlock += rows
+  }
+
+  takeValues(bytes: Uint8Array): void {
+    this.values.update(bytes)
+  }
+
+  takeTexts(bytes: Uint8Array): void {
+    this.texts!.update(bytes)
+  }
+
+  /** Behind the values of a piece. */
+  endPiece(): void {
+    if (this.rowsInBlock === BLOCK_ROWS) this.endBlock()
   }
 
   /** Lower-case hex, in row order; the last block may be short. */
@@ -52,68 +69,9 @@ export class BlockDigester {
     return this.digests
   }
 
-  private appendPiece(vector: ColumnVector, from: number, to: number): void {
-    if (vector.nulls === 0 && this.onlyPresent === this.rowsInBlock) this.onlyPresent += to - from
-    else {
-      this.hashOnlyPresent()
-      this.validity.update(vector.validity.subarray(from, to))
-    }
-    if (vector.form === 'dictionary') this.appendCoded(vector.dictionary, vector.codes, vector.nulls > 0 ? vector.validity : null, from, to)
-    else this.appendValues(vector.values, from, to)
-  }
-
   private hashOnlyPresent(): void {
     if (this.onlyPresent > 0) this.validity.update(allOnes.subarray(0, this.onlyPresent))
     this.onlyPresent = 0
-  }
-
-  private appendValues(values: Values, from: number, to: number): void {
-    assert(values.physical === this.physical, 'a column has one physical type')
-    if (values.physical === 'BYTE_ARRAY') {
-      const { offsets } = values
-      const lengths = wordsFor(to - from)
-      for (let i = from; i < to; i++) lengths[i - from] = offsets[i + 1]! - offsets[i]!
-      this.values.update(bytesOf(lengths))
-      this.texts!.update(values.data.subarray(offsets[from]!, offsets[to]!))
-    } else if (values.physical === 'FIXED_LEN_BYTE_ARRAY') {
-      this.values.update(values.data.subarray(from * values.widthBytes, to * values.widthBytes))
-    } else if (values.physical === 'DOUBLE') {
-      this.values.update(bytesOf(oneNan(values.data.subarray(from, to))))
-    } else this.values.update(bytesOf(values.data.subarray(from, to)))
-  }
-
-  private appendCoded(dictionary: Values, codes: Uint32Array, gaps: Uint8Array | null, from: number, to: number): void {
-    assert(dictionary.physical === this.physical && dictionary.physical !== 'BOOLEAN', 'a dictionary of the type of its column')
-    if (dictionary.physical === 'BYTE_ARRAY') {
-      const lengths = wordsFor(to - from)
-      gatherLengths(dictionary.offsets, codes, gaps, from, to, lengths)
-      this.values.update(bytesOf(lengths))
-      this.appendCodedTexts(dictionary.data, dictionary.offsets, codes, lengths, from)
-      return
-    }
-    const source = wordsOf(dictionary.physical === 'DOUBLE' ? oneNan(dictionary.data) : dictionary.data)
-    const width = dictionary.physical === 'INT32' ? 1 : dictionary.physical === 'FIXED_LEN_BYTE_ARRAY' ? dictionary.widthBytes / 4 : 2
-    assert(Number.isInteger(width), 'fixed values are whole words wide')
-    const out = wordsFor((to - from) * width)
-    if (width === 1) gatherWords(source, codes, gaps, from, to, out)
-    else if (width === 2) gatherPairs(source, codes, gaps, from, to, out)
-    else gatherMany(source, codes, gaps, from, to, out, width)
-    this.values.update(bytesOf(out))
-  }
-
-  /** Texts go to the hash by slabs: what the rows of a page add up to may be far more than the page. `lengths` begins with row `from`. */
-  private appendCodedTexts(data: Uint8Array, offsets: Uint32Array, codes: Uint32Array, lengths: Int32Array, from: number): void {
-    const texts = this.texts!
-    const view = viewOf(data)
-    for (let start = 0; start < lengths.length; ) {
-      const end = endOfSlab(lengths, start)
-      if (end > start) texts.update(slab.subarray(0, fillSlab(data, view, offsets, codes, lengths, from, start, end)))
-      else {
-        const at = offsets[codes[from + start]!]!
-        texts.update(data.subarray(at, at + lengths[start]!))
-      }
-      start = Math.max(end, start + 1)
-    }
   }
 
   private endBlock(): void {
@@ -135,6 +93,82 @@ export class BlockDigester {
     const digest = this.validity.digest()
     this.validity = createHash('sha256')
     return digest
+  }
+}
+
+/** Digests of the blocks of one column, from a row on that begins a block. */
+export class BlockDigester {
+  private readonly streams: BlockStreams
+
+  constructor(private readonly physical: PhysicalType) {
+    this.streams = new BlockStreams(physical)
+  }
+
+  /** Takes the rows `[from, to)` of a vector whose missing rows are zero. */
+  append(vector: ColumnVector, from = 0, to = vector.rows): void {
+    for (let start = from; start < to; ) {
+      const end = Math.min(to, start + this.streams.roomRows())
+      this.streams.takeRows(end - start, vector.nulls === 0 ? null : vector.validity.subarray(start, end))
+      if (vector.form === 'dictionary')
+        this.appendCoded(vector.dictionary, vector.codes, vector.nulls > 0 ? vector.validity : null, start, end)
+      else this.appendValues(vector.values, start, end)
+      this.streams.endPiece()
+      start = end
+    }
+  }
+
+  /** Lower-case hex, in row order; the last block may be short. */
+  finish(): readonly string[] {
+    return this.streams.finish()
+  }
+
+  private appendValues(values: Values, from: number, to: number): void {
+    assert(values.physical === this.physical, 'a column has one physical type')
+    if (values.physical === 'BYTE_ARRAY') {
+      const { offsets } = values
+      const lengths = wordsFor(to - from)
+      for (let i = from; i < to; i++) lengths[i - from] = offsets[i + 1]! - offsets[i]!
+      this.streams.takeValues(bytesOf(lengths))
+      this.streams.takeTexts(values.data.subarray(offsets[from]!, offsets[to]!))
+    } else if (values.physical === 'FIXED_LEN_BYTE_ARRAY') {
+      this.streams.takeValues(values.data.subarray(from * values.widthBytes, to * values.widthBytes))
+    } else if (values.physical === 'DOUBLE') {
+      this.streams.takeValues(bytesOf(oneNan(values.data.subarray(from, to))))
+    } else this.streams.takeValues(bytesOf(values.data.subarray(from, to)))
+  }
+
+  private appendCoded(dictionary: Values, codes: Uint32Array, gaps: Uint8Array | null, from: number, to: number): void {
+    assert(dictionary.physical === this.physical && dictionary.physical !== 'BOOLEAN', 'a dictionary of the type of its column')
+    if (dictionary.physical === 'BYTE_ARRAY') {
+      const lengths = wordsFor(to - from)
+      gatherLengths(dictionary.offsets, codes, gaps, from, to, lengths)
+      this.streams.takeValues(bytesOf(lengths))
+      this.appendCodedTexts(dictionary.data, dictionary.offsets, codes, lengths, from)
+      return
+    }
+    const source = wordsOf(dictionary.physical === 'DOUBLE' ? oneNan(dictionary.data) : dictionary.data)
+    const width = dictionary.physical === 'INT32' ? 1 : dictionary.physical === 'FIXED_LEN_BYTE_ARRAY' ? dictionary.widthBytes / 4 : 2
+    assert(Number.isInteger(width), 'fixed values are whole words wide')
+    const out = wordsFor((to - from) * width)
+    if (width === 1) gatherWords(source, codes, gaps, from, to, out)
+    else if (width === 2) gatherPairs(source, codes, gaps, from, to, out)
+    else gatherMany(source, codes, gaps, from, to, out, width)
+    this.streams.takeValues(bytesOf(out))
+  }
+
+  /** Texts go to the hash by slabs: what the rows of a page add up to may be far more than the page. `lengths` begins with row `from`. */
+  private appendCodedTexts(data: Uint8Array, offsets: Uint32Array, codes: Uint32Array, lengths: Int32Array, from: number): void {
+    const { streams } = this
+    const view = viewOf(data)
+    for (let start = 0; start < lengths.length; ) {
+      const end = endOfSlab(lengths, start)
+      if (end > start) streams.takeTexts(slab.subarray(0, fillSlab(data, view, offsets, codes, lengths, from, start, end)))
+      else {
+        const at = offsets[codes[from + start]!]!
+        streams.takeTexts(data.subarray(at, at + lengths[start]!))
+      }
+      start = Math.max(end, start + 1)
+    }
   }
 }
 

@@ -3,9 +3,9 @@ import type { ColumnType } from '../columns/vector.js'
 import { canonicalJson } from '../core/canonical-json.js'
 import { isIntakeError } from '../errors.js'
 import { CONTENT_BLOCK_ROWS, type ContentFacts, columnDescription } from './content-hash.js'
-import { ColumnDecoder } from './decode-column.js'
 import { type ByteSource, openParquet, type ParquetFile } from './read-file.js'
 import { BlockDigester } from './verify-digest.js'
+import { type VerifierOptions, withVerifier } from './verify-forms.js'
 import { atPlace, combineParts, mismatch, type PartDigests, readChunk, verifyPart, wholeFile } from './verify-parts.js'
 
 export interface ExpectedFile {
@@ -20,25 +20,33 @@ export interface ExpectedFile {
 
 const HASH_BYTES = 1 << 20
 
-/** Rows of one file that hyparquet decodes in mode `full`. It takes twenty times as long for a row as the decoder of our own. */
-export const SAMPLE_ROWS = 65_536
+/**
+ * Rows of one file that hyparquet decodes in mode `full`, of each column. It takes a hundred times as long for a row as the decoder of our
+ * own, and most of that before its code is warm, which in a short-lived process it never is. Pages are decompressed whole for them.
+ */
+export const SAMPLE_ROWS = 2048
 
 /**
  * Reads a finished file again and compares all of it: footer, schema field by field, every cell of every row group (by the content hash of
  * the decoded cells), and that the statistics hold, so that no engine leaves out a row group that has matching rows.
  *
  * Two decoders look at it, neither of which has anything in common with the encoder. hyparquet reads the footer of every file, and nothing
- * that the writer remembers is used instead of it; decode-column.ts decodes every page. `full`: hyparquet decodes SAMPLE_ROWS rows as well,
- * which the content hash picks. `paranoid`: all of them.
+ * that the writer remembers is used instead of it; the decoder of our own (verify-column.ts) decodes every page. `full`: hyparquet decodes SAMPLE_ROWS rows as well,
+ * of each column, which the content hash picks. `paranoid`: all of them.
  *
  * Memory: one column of one row group as it stands in the file, and what hyparquet makes of its rows. Throws VERIFY_MISMATCH naming the first
  * part that differs, also where the file is no Parquet at all; errors of the source itself pass through. Does not close the source.
  */
-export async function verifyParquet(source: ByteSource, expected: ExpectedFile, mode: 'full' | 'paranoid' = 'full'): Promise<void> {
+export async function verifyParquet(
+  source: ByteSource,
+  expected: ExpectedFile,
+  mode: 'full' | 'paranoid' = 'full',
+  options: VerifierOptions = {},
+): Promise<void> {
   await damageIsMismatch(async () => {
     const file = await openExpected(source, expected)
-    compareContent(file, [await verifyPart(source, file, wholeFile(file))], expected)
-    await compareDecoders(source, file, expected, mode)
+    compareContent(file, [await verifyPart(source, file, wholeFile(file), options)], expected)
+    await compareDecoders(source, file, expected, mode, options)
     if (expected.parquetSha256 !== undefined) await compareBytes(source, expected.parquetSha256)
   })
 }
@@ -83,54 +91,51 @@ export async function compareDecoders(
   file: ParquetFile,
   expected: ExpectedFile,
   mode: 'full' | 'paranoid',
+  options: VerifierOptions = {},
 ): Promise<void> {
-  const decoder = new ColumnDecoder()
-  for (const { rowGroup: g, from, to } of windowsOf(file, expected.contentSha256, mode)) {
-    for (const [c, { name, physical }] of file.columns.entries()) {
-      const theirs = new BlockDigester(physical)
-      const { firstRow, vector } = await file.readPages(g, c, from, to)
-      theirs.append(vector, from - firstRow, to - firstRow)
-      const ours = new BlockDigester(physical)
-      const chunk = await readChunk(source, file, g, c)
-      atPlace(g, c, () => {
-        let row = 0
-        for (const page of decoder.pages(chunk)) {
-          ours.append(page, Math.max(0, from - row), Math.min(page.rows, to - row))
-          row += page.rows
-          // The rest of the chunk is not this function's business: `verifyPart` has seen all of it.
-          if (row >= to) break
+  await withVerifier(options, async (verifier) => {
+    for (const { rowGroup: g, row, most } of samplesOf(file, expected.contentSha256, mode)) {
+      const whole = row === 0 && most >= file.rowGroups[g]!.rows
+      for (const [c, { name, physical }] of file.columns.entries()) {
+        const chunk = await readChunk(source, file, g, c, verifier)
+        const theirs = new BlockDigester(physical)
+        const { firstRow, vector } = whole ? await file.readPages(g, c, 0, most) : file.readSample(g, c, row, most, chunk.bytes)
+        theirs.append(vector)
+        verifier.begin(physical)
+        atPlace(g, c, () => verifier.window(chunk, firstRow, firstRow + vector.rows))
+        if (verifier.finish().join() !== theirs.finish().join()) {
+          throw mismatch('decoders', `row group ${g}, column ${JSON.stringify(name)}: two decoders read other cells`, { column: name })
         }
-      })
-      if (ours.finish().join() !== theirs.finish().join()) {
-        throw mismatch('decoders', `row group ${g}, column ${JSON.stringify(name)}: two decoders read other cells`, { column: name })
       }
     }
-  }
+  })
 }
 
-interface RowWindow {
+interface Sample {
   readonly rowGroup: number
-  readonly from: number
-  readonly to: number
+  /** The page that has this row is looked at, in each column the rows from its beginning on. */
+  readonly row: number
+  readonly most: number
 }
 
-/** From a row group that the hash picks, on and around the end of the file until there are enough rows; of a larger one some rows, which the hash picks too. */
-function windowsOf(file: ParquetFile, contentSha256: string, mode: 'full' | 'paranoid'): RowWindow[] {
+/**
+ * Small row groups whole, from one that the hash picks on and around the end of the file until there are enough rows; of a larger one some
+ * rows, which the hash picks too.
+ */
+function samplesOf(file: ParquetFile, contentSha256: string, mode: 'full' | 'paranoid'): Sample[] {
   const { rowGroups } = file
-  if (mode === 'paranoid') return rowGroups.map(({ rows }, rowGroup) => ({ rowGroup, from: 0, to: rows }))
-  const windows: RowWindow[] = []
+  if (mode === 'paranoid') return rowGroups.map(({ rows }, rowGroup) => ({ rowGroup, row: 0, most: rows }))
+  const samples: Sample[] = []
   const pick = Number.parseInt(contentSha256.slice(0, 8), 16)
   const shift = Number.parseInt(contentSha256.slice(8, 16), 16)
   let left = SAMPLE_ROWS
   for (let i = 0; i < rowGroups.length && left > 0; i++) {
     const rowGroup = (pick + i) % rowGroups.length
     const { rows } = rowGroups[rowGroup]!
-    const from = rows > left ? shift % (rows - left + 1) : 0
-    const to = Math.min(rows, from + left)
-    windows.push({ rowGroup, from, to })
-    left -= to - from
+    samples.push({ rowGroup, row: rows > left ? shift % rows : 0, most: Math.min(rows, left) })
+    left -= Math.min(rows, left)
   }
-  return windows
+  return samples
 }
 
 function compareSchema(file: ParquetFile, expected: readonly ColumnType[]): void {

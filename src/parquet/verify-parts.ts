@@ -1,10 +1,11 @@
 import { type ColumnType, DECIMAL_WIDTH_BYTES } from '../columns/vector.js'
 import { assert, IntakeError, isIntakeError } from '../errors.js'
 import { CONTENT_BLOCK_ROWS, type ContentFacts, columnDescription } from './content-hash.js'
-import { ColumnDecoder, type EncodedChunk } from './decode-column.js'
+import type { EncodedChunk } from './decode-pages.js'
 import type { ByteSource, ColumnChunkFacts, RowGroupFacts } from './read-file.js'
-import { BlockDigester, columnDigest, contentDigest } from './verify-digest.js'
-import { StatisticsCheck } from './verify-statistics.js'
+import type { ColumnVerifier } from './verify-column.js'
+import { columnDigest, contentDigest } from './verify-digest.js'
+import { type VerifierOptions, withVerifier } from './verify-forms.js'
 
 /**
  * The decoding half of verification, cut so that threads can share it: a layout (plain data, taken from the footer on one thread) is split
@@ -79,38 +80,43 @@ function ranges(work: readonly number[], count: number): [number, number][] {
  * Decodes every cell of a part and holds each chunk's statistics against them. Memory: one chunk as it stands in the file, and a page.
  * Throws VERIFY_MISMATCH where statistics do not hold, PARQUET_INVALID where the bytes are not sound; errors of the source pass through.
  */
-export async function verifyPart(source: ByteSource, layout: FileLayout, part: FilePart): Promise<PartDigests> {
+export async function verifyPart(
+  source: ByteSource,
+  layout: FileLayout,
+  part: FilePart,
+  options: VerifierOptions = {},
+): Promise<PartDigests> {
   const [firstGroup, endGroup] = part.rowGroups
   const rowsBefore = layout.rowGroups.slice(0, firstGroup).reduce((rows, group) => rows + group.rows, 0)
   assert(rowsBefore % CONTENT_BLOCK_ROWS === 0, 'a part begins where a block does')
-  const decoder = new ColumnDecoder()
-  const blocks: (readonly string[])[] = []
-  for (let c = part.columns[0]; c < part.columns[1]; c++) {
-    const column = layout.columns[c]!
-    const digester = new BlockDigester(column.physical)
-    for (let g = firstGroup; g < endGroup; g++) {
-      const chunk = await readChunk(source, layout, g, c)
-      const statistics = new StatisticsCheck(column.physical, layout.rowGroups[g]!.columns[c]!)
-      atPlace(g, c, () => {
-        for (const page of decoder.pages(chunk)) {
-          digester.append(page)
-          statistics.take(page)
-        }
-      })
-      const wrong = statistics.finish()
-      if (wrong !== null) throw mismatch('statistics', `row group ${g}, column ${JSON.stringify(column.name)}: ${wrong}`)
+  return withVerifier(options, async (verifier) => {
+    const blocks: (readonly string[])[] = []
+    for (let c = part.columns[0]; c < part.columns[1]; c++) {
+      const column = layout.columns[c]!
+      verifier.begin(column.physical)
+      for (let g = firstGroup; g < endGroup; g++) {
+        const chunk = await readChunk(source, layout, g, c, verifier)
+        const wrong = atPlace(g, c, () => verifier.check(chunk, layout.rowGroups[g]!.columns[c]!))
+        if (wrong !== null) throw mismatch('statistics', `row group ${g}, column ${JSON.stringify(column.name)}: ${wrong}`)
+      }
+      blocks.push(verifier.finish())
     }
-    blocks.push(digester.finish())
-  }
-  return { part, blocks }
+    return { part, blocks }
+  })
 }
 
-/** The bytes of a column chunk, with what the footer promises of it. */
-export async function readChunk(source: ByteSource, layout: FileLayout, rowGroup: number, column: number): Promise<EncodedChunk> {
+/** The bytes of a column chunk, with what the footer promises of it; in the memory of `verifier` where one is given. */
+export async function readChunk(
+  source: ByteSource,
+  layout: FileLayout,
+  rowGroup: number,
+  column: number,
+  verifier: ColumnVerifier | null = null,
+): Promise<EncodedChunk> {
   const { rows, columns } = layout.rowGroups[rowGroup]!
   const facts: ColumnChunkFacts = columns[column]!
   return {
-    bytes: await source.read(facts.startByte, facts.startByte + facts.compressedBytes),
+    bytes: await readBytes(source, facts.startByte, facts.compressedBytes, verifier),
     rows,
     physical: layout.columns[column]!.physical,
     widthBytes: DECIMAL_WIDTH_BYTES,
@@ -118,6 +124,13 @@ export async function readChunk(source: ByteSource, layout: FileLayout, rowGroup
     compression: facts.compression,
     promises: facts,
   }
+}
+
+async function readBytes(source: ByteSource, start: number, sizeBytes: number, verifier: ColumnVerifier | null): Promise<Uint8Array> {
+  if (verifier === null || source.readInto === undefined) return source.read(start, start + sizeBytes)
+  const room = verifier.roomFor(sizeBytes)
+  await source.readInto(start, room)
+  return room
 }
 
 /** Puts the digests of parts that cover a file together; the order of the parts does not matter. */

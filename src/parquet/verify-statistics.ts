@@ -32,23 +32,32 @@ export class StatisticsCheck {
   /** What is wrong, or null. */
   finish(): string | null {
     const { chunk, seen, nulls, coded } = this
-    if (chunk.nullCount !== null && chunk.nullCount !== nulls) return `the null count says ${chunk.nullCount}, ${nulls} rows are missing`
-    if (seen === null) return null
-    if (coded !== null) seen.take(coded.dictionary, coded.used)
-    // A NaN compares as neither, and bounds beside it mislead engines that sort NaN above everything.
-    if (seen.outside()) return 'a value lies outside minimum and maximum'
-    if ((chunk.min !== null && chunk.minExact && !seen.minSeen()) || (chunk.max !== null && chunk.maxExact && !seen.maxSeen()))
-      return 'a bound is said to be exact and is no value of the column'
-    return null
+    if (seen !== null && coded !== null) seen.take(coded.dictionary, coded.used)
+    return statisticsFault(chunk, nulls, seen)
   }
 }
 
-interface Bounds {
-  /** The values whose flag is 1. */
-  take(values: Values, flags: Uint8Array): void
+/** What was seen of the values of a chunk, compared with its bounds. */
+export interface SeenBounds {
   outside(): boolean
   minSeen(): boolean
   maxSeen(): boolean
+}
+
+/** What is wrong with the statistics of a chunk, or null. `seen` null: they have no bounds. */
+export function statisticsFault(chunk: ColumnChunkFacts, nulls: number, seen: SeenBounds | null): string | null {
+  if (chunk.nullCount !== null && chunk.nullCount !== nulls) return `the null count says ${chunk.nullCount}, ${nulls} rows are missing`
+  if (seen === null) return null
+  // A NaN compares as neither, and bounds beside it mislead engines that sort NaN above everything.
+  if (seen.outside()) return 'a value lies outside minimum and maximum'
+  if ((chunk.min !== null && chunk.minExact && !seen.minSeen()) || (chunk.max !== null && chunk.maxExact && !seen.maxSeen()))
+    return 'a bound is said to be exact and is no value of the column'
+  return null
+}
+
+interface Bounds extends SeenBounds {
+  /** The values whose flag is 1. */
+  take(values: Values, flags: Uint8Array): void
 }
 
 function boundsOf(physical: PhysicalType, min: PhysicalValue | null, max: PhysicalValue | null): Bounds {

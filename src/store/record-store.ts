@@ -69,7 +69,7 @@ export interface WriteStoreOptions {
 export type RecordStoreOptions = ReadStoreOptions | WriteStoreOptions
 
 export interface StagedVersion extends StagedFacts {
-  /** `data.parquet` in the folder that `stagingFolder(tx)` gave: whole, synced, never written to again. */
+  /** `data.parquet` in the folder that `stagingFolder(tx)` gave: whole, never written to again. The commit syncs it. */
   readonly path: string
 }
 
@@ -164,7 +164,7 @@ interface WriteSide {
  * plan, and carries it out in an order of which any beginning can be recovered:
  *
  *     staged file synced → plan synced → version linked, folder synced → metadata renamed, folder synced → anchor synced → staging removed
- *     (by the converter)                                                 ^ the commit point
+ *                                                                        ^ the commit point
  *
  * Operations on one record happen one after the other; those on others do not wait.
  *
@@ -295,7 +295,7 @@ export class RecordStore {
 
   /**
    * An empty folder for one transaction. What an earlier attempt left there is settled first: finished if its plan was durable, else removed.
-   * Write `data.parquet` there (mode 0440), sync it, then call `commitVersion` with the same `tx`.
+   * Write `data.parquet` there (mode 0440), then call `commitVersion` with the same `tx`.
    */
   async stagingFolder(tx: string): Promise<string> {
     return this.guarded(async (side) => {

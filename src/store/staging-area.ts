@@ -33,16 +33,31 @@ export class StagingArea {
   }
 
   /**
-   * After this the transaction can be finished by anybody: the Parquet file was synced by its writer, and now the plan, the names of both,
-   * and the name of their folder are. Only then may the first visible name be made; a version without a durable plan would be an orphan.
-   * In which order these become durable does not matter, so they go to the disk together.
+   * After this the transaction can be finished by anybody: the Parquet file, the plan, the names of both, and the name of their folder are
+   * durable. Only then may the first visible name be made; a version without a durable plan would be an orphan.
+   *
+   * The Parquet file first, and alone: where there is a plan its fsync had succeeded. After one that failed the page cache would still show
+   * the right bytes, and whoever found the plan would believe them. In which order the rest becomes durable does not matter, so that goes to
+   * the disk together.
    */
   async writePlan(plan: StoredPlan): Promise<void> {
     const folder = this.folderOf(plan.tx)
+    await this.syncData(plan.tx)
     const file = await this.files.overwrite(join(folder, PLAN))
     try {
       await file.write(encodePlan(plan))
       await waitAll([file.sync(), this.files.syncDirectory(folder), this.sync.sync(this.root)])
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** Whoever staged it leaves this to the commit, where many wait for the disk at once and no conversion does. A decision has no such file. */
+  private async syncData(tx: string): Promise<void> {
+    const file = await this.files.openRead(this.dataPathOf(tx))
+    if (file === null) return
+    try {
+      await file.sync()
     } finally {
       await file.close()
     }
@@ -62,18 +77,14 @@ export class StagingArea {
 
   /**
    * Without an fsync: when a power cut brings the folder back, recovery finds a plan that the history holds, and clears it again.
-   * The plan goes last, so that a crash half way never leaves a file that nobody accounts for.
+   * The plan goes after the Parquet file: what a crash half way leaves is a plan alone, which the history holds as well, or an empty folder.
    */
   async remove(tx: string): Promise<void> {
     const folder = this.folderOf(tx)
-    for (const entry of (await this.files.list(folder)) ?? []) {
-      const name = entry.name.toString('utf8')
-      if (name === PLAN) continue
-      if (entry.kind === 'directory') await removeTree(this.files, join(folder, name))
-      else await this.files.remove(join(folder, name))
-    }
+    // What is known to be there goes by its name: a folder that is read for every commit costs as much as all the rest of this.
+    await this.files.remove(this.dataPathOf(tx))
     await this.files.remove(join(folder, PLAN))
-    await this.files.removeDirectory(folder)
+    if ((await this.files.removeDirectory(folder)) === 'not-empty') await removeTree(this.files, folder)
   }
 
   /** Transactions that have a folder, sorted: drop-ids sort in the order of intake. */

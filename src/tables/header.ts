@@ -1,7 +1,7 @@
 import type { ReportErrorType } from '../documents/report.js'
 import type { ErrorCode } from '../errors.js'
+import { MENDED_LABELS, type Table } from './build-table.js'
 import { nearestName } from './nearest-name.js'
-import { MENDED_LABELS, type Table } from './schema.js'
 
 export interface HeaderProblem {
   readonly type: ReportErrorType

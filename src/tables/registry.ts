@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { IntakeError, isIntakeError } from '../errors.js'
+import type { Table } from './build-table.js'
+import { loadTable } from './load-table.js'
 import { nearestName } from './nearest-name.js'
-import { compileTable, type Table } from './schema.js'
 
 /** What the registry needs of the file port. */
 export interface TableFiles {
@@ -38,7 +39,7 @@ export class TableRegistry {
       // Removed since it was listed: then it is no table.
       if (bytes === null) continue
       try {
-        tables.push(compileTable(parseJson(bytes), name.slice(0, -'.json'.length)))
+        tables.push(await loadTable(parseJson(bytes), name.slice(0, -'.json'.length)))
       } catch (error) {
         if (!isIntakeError(error, 'TABLE_INVALID')) throw error
         failures.push({ file: path, message: error.message, problems: error.data.problems ?? [error.message] })
@@ -73,9 +74,8 @@ export class TableRegistry {
     return [...this.tables.keys()].sort()
   }
 
-  /** Adds a table, or replaces the one of the same name. Throws TABLE_INVALID. */
-  register(document: unknown, name?: string): Table {
-    const table = compileTable(document, name)
+  /** Adds a table, or replaces the one of the same name. */
+  register(table: Table): Table {
     this.tables.set(table.name, table)
     return table
   }

@@ -1,134 +1,94 @@
-import { spawn } from 'node:child_process'
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
-import { availableParallelism, cpus, tmpdir } from 'node:os'
+import { mkdtemp, rm, statfs, writeFile } from 'node:fs/promises'
+import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { MIXED_TABLE, writeMixed } from './generate.js'
+import { parseArgs } from 'node:util'
+import type { BenchContext, Section } from './bench-context.js'
+import { Inputs } from './inputs.js'
+import { markdown, type SectionResult } from './report.js'
+import { appendRowSection } from './sections/append-row.js'
+import { badInputSection } from './sections/bad-input.js'
+import { bulkSection } from './sections/bulk.js'
+import { manyRecordsSection } from './sections/many-records.js'
+import { memorySection } from './sections/memory.js'
+import { mixedSection } from './sections/mixed.js'
+import { shapesSection } from './sections/shapes.js'
+import { smallDropsSection } from './sections/small-drops.js'
+import { uniqueSection } from './sections/unique.js'
+import { warmDaemonSection } from './sections/warm-daemon.js'
 
 /**
- * `npm run bench [-- --rows N --runs N --baseline-rows N]`: one program, one run, Markdown on stdout and JSON beside it with `--json FILE`.
- * Whole processes are timed from outside, in alternating runs; only ratios of one run mean anything on a shared machine.
+ * `npm run bench -- [--only NAME,NAME] [--runs N] [--scale F] [--json FILE]`: one program, one run; Markdown on stdout, JSON beside it,
+ * progress on stderr. Whole processes are timed from outside, in alternating runs: only ratios of one run mean anything on a shared machine.
+ * Files go to a folder of their own in TMPDIR, which should lie on the disk that matters; at most 6 GB at a time, all of it removed.
  */
-interface Measure {
-  readonly seconds: number
-  readonly cpuSeconds: number
-  readonly peakMb: number
+const SECTIONS: readonly Section[] = [
+  mixedSection,
+  appendRowSection,
+  uniqueSection,
+  shapesSection,
+  badInputSection,
+  warmDaemonSection,
+  smallDropsSection,
+  bulkSection,
+  manyRecordsSection,
+  memorySection,
+]
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    runs: { type: 'string', default: '5' },
+    scale: { type: 'string', default: '1' },
+    json: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+})
+const runs = Number(values.runs)
+const scale = Number(values.scale)
+const wanted = values.only?.split(',') ?? SECTIONS.map((section) => section.name)
+const unknown = wanted.filter((name) => !SECTIONS.some((section) => section.name === name))
+if (values.help || unknown.length > 0 || !(Number.isInteger(runs) && runs >= 1) || !(scale > 0)) {
+  const lines = SECTIONS.map((section) => `  ${section.name.padEnd(13)} ${section.about}`)
+  process.stderr.write(
+    `bench [--only NAME,NAME] [--runs N (5)] [--scale F (1): times as many rows, drops and records] [--json FILE]\n${lines.join('\n')}\n`,
+  )
+  process.exit(values.help ? 0 : 2)
 }
 
-interface Contender {
-  readonly name: string
-  readonly rows: number
-  readonly command: (output: string) => readonly string[]
-}
-
-const here = fileURLToPath(new URL('.', import.meta.url))
-const main = fileURLToPath(new URL('../../src/main.js', import.meta.url))
-
-function option(name: string, fallback: string): string {
-  const at = process.argv.indexOf(`--${name}`)
-  return at < 0 ? fallback : process.argv[at + 1]!
-}
-
-function measure(command: readonly string[]): Promise<Measure> {
-  return new Promise((resolve, reject) => {
-    const started = performance.now()
-    const child = spawn(process.execPath, ['--import', join(here, 'report-usage.js'), ...command], {
-      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
-    })
-    let usage = ''
-    let errors = ''
-    child.stdio[3]!.on('data', (bytes: Buffer) => {
-      usage += bytes.toString()
-    })
-    child.stderr!.on('data', (bytes: Buffer) => {
-      errors += bytes.toString()
-    })
-    child.on('error', reject)
-    child.on('close', (code) => {
-      if (code !== 0) reject(new Error(`${command.join(' ')} ended with ${code}: ${errors}`))
-      else {
-        // Worker threads preload the reporter too: the last object is the whole process.
-        const last = usage.slice(usage.lastIndexOf('{'))
-        resolve({ seconds: (performance.now() - started) / 1000, ...(JSON.parse(last) as { cpuSeconds: number; peakMb: number }) })
-      }
-    })
-  })
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)]!
-}
-
-const rows = Number(option('rows', '1000000'))
-const baselineRows = Number(option('baseline-rows', String(Math.min(rows, 200_000))))
-const runs = Number(option('runs', '3'))
+const say = (text: string): void => void process.stderr.write(`${text}\n`)
 const folder = await mkdtemp(join(tmpdir(), 'parquet-intake-bench-'))
+const remove = (): Promise<void> => rm(folder, { recursive: true, force: true })
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void remove().finally(() => process.exit(130)))
+
+/** The type of Linux' tmpfs: there an fsync costs nothing, and says nothing. */
+const TMPFS = 0x01021994
+const machine = {
+  node: process.versions.node,
+  cores: availableParallelism(),
+  processor: cpus()[0]?.model ?? 'unknown',
+  loadBefore: loadavg()[0]!,
+  onDisk: (await statfs(folder)).type !== TMPFS,
+}
+const context: BenchContext = { runs, scale, cores: machine.cores, folder, inputs: new Inputs(folder, say), say }
+const results: Record<string, SectionResult> = {}
+const began = new Date()
 try {
-  const input = join(folder, 'mixed.csv')
-  const small = join(folder, 'mixed-small.csv')
-  const table = join(folder, 'mixed.json')
-  process.stderr.write(`making ${rows} rows …\n`)
-  await writeMixed(input, rows)
-  await writeMixed(small, baselineRows)
-  await writeFile(table, JSON.stringify(MIXED_TABLE))
-  const contenders: Contender[] = [
-    {
-      name: 'parquet-intake convert, verify full',
-      rows,
-      command: (out) => [main, 'convert', input, '--schema', table, '--out', out, '--json'],
-    },
-    {
-      name: 'parquet-intake convert, verify none',
-      rows,
-      command: (out) => [main, 'convert', input, '--schema', table, '--out', out, '--verify', 'none', '--json'],
-    },
-    { name: 'DuckDB COPY', rows, command: (out) => [join(here, 'duckdb-copy.js'), input, out, String(availableParallelism())] },
-    { name: 'csv-parse → appendRow', rows: baselineRows, command: (out) => [join(here, 'append-row.js'), small, out] },
-  ]
-  const results = contenders.map(() => [] as Measure[])
-  const sizes = contenders.map(() => 0)
-  for (let run = 0; run < runs; run++) {
-    for (const [i, contender] of contenders.entries()) {
-      const out = join(folder, `out-${i}-${run}.parquet`)
-      results[i]!.push(await measure(contender.command(out)))
-      sizes[i] = (await stat(out)).size
-      await rm(out)
-      process.stderr.write(`run ${run + 1} of ${runs}: ${contender.name}: ${results[i]![run]!.seconds.toFixed(2)} s\n`)
-    }
+  process.stdout.write(
+    `${machine.cores} cores (${machine.processor}), Node ${machine.node}. Medians of ${runs} alternating runs${runs > 1 ? ' (least–most)' : ''}; a ratio is taken within each round, to the line that has 1.00. ` +
+      `${machine.onDisk ? '' : 'Files are in memory, not on a disk: what depends on fsync means nothing. '}Load before the run ${machine.loadBefore.toFixed(1)}. ` +
+      `Time, CPU and peak memory (MB of 10^6 bytes, the most of all runs) are of whole processes unless it says otherwise.\n\n`,
+  )
+  for (const section of SECTIONS) {
+    if (!wanted.includes(section.name)) continue
+    say(`${section.name}: ${section.about}`)
+    const result = await section.run(context)
+    results[section.name] = result
+    for (const table of result.tables) process.stdout.write(`${markdown(table)}\n`)
   }
-  const summary = contenders.map((contender, i) => {
-    const seconds = median(results[i]!.map((m) => m.seconds))
-    return {
-      name: contender.name,
-      rows: contender.rows,
-      seconds,
-      rowsPerSecond: contender.rows / seconds,
-      cpuSeconds: median(results[i]!.map((m) => m.cpuSeconds)),
-      peakMb: median(results[i]!.map((m) => m.peakMb)),
-      bytesPerRow: sizes[i]! / contender.rows,
-      ratioToAppendRow: 0,
-    }
-  })
-  const base = summary.at(-1)!.rowsPerSecond
-  for (const line of summary) line.ratioToAppendRow = line.rowsPerSecond / base
-  const lines = [
-    `${rows} rows of 13 mixed columns (${((await stat(input)).size / 1e6).toFixed(0)} MB), ${runs} alternating runs, medians; Node ${process.versions.node}, ${cpus().length} cores.`,
-    '',
-    '| | rows | seconds | rows/s | × appendRow | CPU s | peak MB | bytes/row |',
-    '|---|---:|---:|---:|---:|---:|---:|---:|',
-    ...summary.map(
-      (s) =>
-        `| ${s.name} | ${s.rows} | ${s.seconds.toFixed(2)} | ${Math.round(s.rowsPerSecond)} | ${s.ratioToAppendRow.toFixed(2)} | ${s.cpuSeconds.toFixed(2)} | ${s.peakMb.toFixed(0)} | ${s.bytesPerRow.toFixed(1)} |`,
-    ),
-  ]
-  process.stdout.write(`${lines.join('\n')}\n`)
-  const json = option('json', '')
-  if (json !== '')
-    await writeFile(
-      json,
-      `${JSON.stringify({ node: process.versions.node, cores: cpus().length, rows, runs, results: summary }, null, 2)}\n`,
-    )
+  if (values.json !== undefined) {
+    const document = { ...machine, began_at: began.toISOString(), runs, scale, sections: results }
+    await writeFile(values.json, `${JSON.stringify(document, null, 2)}\n`)
+  }
 } finally {
-  await rm(folder, { recursive: true, force: true })
+  await remove()
 }

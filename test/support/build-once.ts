@@ -26,7 +26,7 @@ function newestMs(path: string): number {
  * `builtMain()`, which fails the tests that run the built program, and says why.
  */
 export default function setup(project: TestProject): void {
-  const sources = ['src', 'workers', 'test/bench', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'build.mjs']
+  const sources = ['src', 'workers', 'test/bench', 'test/fuzz', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'build.mjs']
   const newest = Math.max(...sources.map((s) => newestMs(join(root, s))))
   let failure = ''
   if (newest >= newestMs(join(root, 'dist/src/main.js'))) {

@@ -158,19 +158,3 @@ export function parseDecimal64(
   }
   return rows
 }
-
-export function extremesInt64(values: u32, validity: u32, rows: u32, out: u32): u32 {
-  let count: u32 = 0
-  let least: i64 = i64.MAX_VALUE
-  let greatest: i64 = i64.MIN_VALUE
-  for (let row: u32 = 0; row < rows; row++) {
-    if (load<u8>(validity + row) == 0) continue
-    const value = load<i64>(values + (row << 3))
-    least = min<i64>(least, value)
-    greatest = max<i64>(greatest, value)
-    count++
-  }
-  store<i64>(out, least)
-  store<i64>(out, greatest, 8)
-  return count
-}

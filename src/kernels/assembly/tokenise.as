@@ -22,6 +22,55 @@ function matches(a: v128, b: v128, c: v128, d: v128, wanted: v128): u64 {
 }
 
 /**
+ * The place reached goes to address 0 and to 4: the place behind the last line end outside quotes (0: none), and whether the end lies inside.
+ */
+export function skipRecords(start: u32, end: u32, quote: u32, inside: u32, most: u32): u32 {
+  const quotes = i8x16.splat(<i8>quote)
+  const lineFeeds = i8x16.splat(<i8>LF)
+  let state: u64 = inside == 0 ? 0 : u64.MAX_VALUE
+  let count: u32 = 0
+  let last: u32 = 0
+  for (let block = start; block < end; block += 64) {
+    const a = v128.load(block)
+    const b = v128.load(block, 16)
+    const c = v128.load(block, 32)
+    const d = v128.load(block, 48)
+    const length = end - block
+    const valid: u64 = length >= 64 ? u64.MAX_VALUE : ((<u64>1) << (<u64>length)) - 1
+    const quoteBits = quote == 0 ? 0 : matches(a, b, c, d, quotes) & valid
+    let quoted = state
+    if (quoteBits != 0) {
+      let prefix = quoteBits
+      prefix ^= prefix << 1
+      prefix ^= prefix << 2
+      prefix ^= prefix << 4
+      prefix ^= prefix << 8
+      prefix ^= prefix << 16
+      prefix ^= prefix << 32
+      quoted ^= prefix
+      // The state behind the block, also where it ends within these 64 bytes: bits beyond the end only repeat the last one.
+      state = <u64>(<i64>quoted >> 63)
+    }
+    let feeds = matches(a, b, c, d, lineFeeds) & valid & ~quoted
+    const here = <u32>popcnt<u64>(feeds)
+    if (count + here >= most) {
+      for (; count < most; count++) {
+        last = block + <u32>ctz<u64>(feeds) + 1
+        feeds &= feeds - 1
+      }
+      store<u32>(0, last)
+      store<u32>(4, 0)
+      return count
+    }
+    if (here > 0) last = block + 64 - <u32>clz<u64>(feeds)
+    count += here
+  }
+  store<u32>(0, last)
+  store<u32>(4, state == 0 ? 0 : 1)
+  return count
+}
+
+/**
  * Only records that end in a line end and have `width` fields. It stops before anything else, without a reason: the TypeScript form looks at
  * that record again and says what it is. The place goes to address 0.
  *

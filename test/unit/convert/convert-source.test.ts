@@ -436,7 +436,7 @@ describe('what stops a conversion', () => {
   })
 
   it.each([
-    ['while rows are read', 'read source.csv', 3],
+    ['while rows are read', 'read source.csv', 5],
     ['while a record is written', 'create data.parquet', 1],
     ['between two records', 'create data.parquet', 2],
     ['while mended.csv is written', 'overwrite mended.csv.part', 1],

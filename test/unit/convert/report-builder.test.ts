@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { quoted, shortened } from '../../../src/convert/cell-text.js'
 import { ReportBuilder } from '../../../src/convert/report-builder.js'
-import { reportErrorType } from '../../../src/documents/report.js'
+import { REPORT_ERROR_TYPES } from '../../../src/documents/report.js'
 import { Drop } from './convert-kit.js'
 
 const FACTS = { name: 't', labels: ['a'], seconds: 1.5, md5: null, sha256: null, bytes: 10, fields: 1, rows: 3 }
@@ -58,9 +58,9 @@ describe('a report', () => {
 
   it('knows every type of error', () => {
     const builder = new ReportBuilder({ place: 'a.csv', limit: 100 })
-    for (const type of reportErrorType.options) builder.add({ type, code: 'TYPE_ERROR', message: 'm' })
+    for (const type of REPORT_ERROR_TYPES) builder.add({ type, code: 'TYPE_ERROR', message: 'm' })
     const [task] = builder.build(FACTS).tasks
-    expect(task!.errors.map((e) => e.type)).toEqual(reportErrorType.options)
+    expect(task!.errors.map((e) => e.type)).toEqual(REPORT_ERROR_TYPES)
     for (const error of task!.errors) expect(error.title.length * error.description.length * error.tags.length).toBeGreaterThan(0)
   })
 

@@ -211,8 +211,8 @@ describe('receipts', () => {
       only: (operation) => steps.push(operation) < 0,
     })
     await bench.parts(recorder.files).filing.writeReceipt(receiptOf(claim))
-    const tail = steps.filter((s) => ['write', 'sync', 'link', 'syncDirectory'].includes(s))
-    expect(tail).toEqual(['syncDirectory', 'syncDirectory', 'write', 'sync', 'link', 'syncDirectory'])
+    const tail = steps.filter((s) => ['write', 'sync', 'rename', 'syncDirectory'].includes(s))
+    expect(tail).toEqual(['syncDirectory', 'syncDirectory', 'write', 'sync', 'rename', 'syncDirectory'])
   })
 
   it('are listed newest first, lazily, from a time on', async () => {

@@ -3,8 +3,7 @@ import { snappyUncompress } from 'hyparquet'
 import { readRleBitPackedHybrid } from 'hyparquet/src/encoding.js'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { hybridBound, type Kernels, snappyBound } from '../../../src/kernels/kernels.js'
-import { encodeHybrid } from '../../../src/parquet/encode-hybrid.js'
-import { snappyCompress } from '../../../src/parquet/snappy-compress.js'
+import { encodeHybrid, snappyCompress } from '../parquet/plain-encoders.js'
 import { bytesAt, layFields, loadBothForms, scratch, soil } from './both-forms.js'
 
 let forms: readonly [Kernels, Kernels]
@@ -34,7 +33,7 @@ const runs = (max: number): fc.Arbitrary<number[]> =>
     .map((pieces) => pieces.flatMap(([value, times]) => new Array<number>(times).fill(value)))
 
 describe('encodeHybrid', () => {
-  it('gives the bytes of the page encoder at every width, over soiled memory', () => {
+  it('gives the bytes of the encoder over arrays at every width, over soiled memory', () => {
     for (let width = 1; width <= 32; width++) {
       fc.assert(
         fc.property(runs(2 ** width - 1), (values) => {
@@ -131,7 +130,7 @@ describe('snappyCompress', () => {
     .tuple(fc.uint8Array({ maxLength: 60 }), fc.integer({ min: 1, max: 20 }))
     .map(([bytes, times]) => Buffer.concat(new Array<Uint8Array>(times).fill(bytes)))
 
-  it('gives the bytes of the page compressor, and they unpack', () => {
+  it('gives the bytes of the compressor over arrays, and they unpack', () => {
     fc.assert(
       fc.property(fc.array(block, { maxLength: 12 }), (blocks) => {
         expectSnappy(Buffer.concat(blocks))

@@ -1,17 +1,20 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import type { ColumnType, ColumnVector, PhysicalType, PlainVector } from '../../../src/columns/vector.js'
 import { isIntakeError } from '../../../src/errors.js'
-import { type Compression, compressPage } from '../../../src/parquet/compress-page.js'
-import { ColumnDecoder, type EncodedChunk } from '../../../src/parquet/decode-column.js'
-import { encodeColumn } from '../../../src/parquet/encode-column.js'
+import { ColumnDecoder } from '../../../src/parquet/decode-column.js'
+import type { EncodedChunk } from '../../../src/parquet/decode-pages.js'
 import { encodeHybrid } from '../../../src/parquet/encode-hybrid.js'
 import { encodePlain } from '../../../src/parquet/encode-plain.js'
+import type { Compression } from '../../../src/parquet/file-writer.js'
 import { type EncodingName, encodePageHeader } from '../../../src/parquet/page-header.js'
-import { type ByteSource, bytesSource, openParquet } from '../../../src/parquet/read-file.js'
+import { type ByteSource, bytesSource, type ColumnChunkFacts, openParquet } from '../../../src/parquet/read-file.js'
+import { snappyCompress } from '../../../src/parquet/snappy-compress.js'
+import type { ColumnVerifier } from '../../../src/parquet/verify-column.js'
 import { readChunk } from '../../../src/parquet/verify-parts.js'
 import { Engine } from './duckdb.js'
 import {
@@ -25,8 +28,13 @@ import {
   randomOf,
   writeParquet,
 } from './sample-vectors.js'
+import { bothVerifiers } from './verifier-forms.js'
 
 const decoder = new ColumnDecoder()
+let verifiers: readonly ColumnVerifier[] = []
+beforeAll(async () => {
+  verifiers = await bothVerifiers()
+})
 
 /** Cell by cell, the slow way: what the decoder's pages say. */
 function cellsOf(chunk: EncodedChunk, column: ColumnType): Cell[] {
@@ -175,6 +183,11 @@ interface Page {
   readonly bytes: Uint8Array
 }
 
+function packed(compression: Compression, bytes: Uint8Array): Uint8Array {
+  if (compression === 'NONE') return bytes
+  return compression === 'GZIP' ? gzipSync(bytes) : snappyCompress(bytes)
+}
+
 function chunkOf(
   pages: readonly Page[],
   options: { rows: number; physical: PhysicalType; compression?: Compression; optional?: boolean },
@@ -183,7 +196,7 @@ function chunkOf(
   const parts: Uint8Array[] = []
   let uncompressedBytes = 0
   for (const { kind, encoding, values, bytes } of pages) {
-    const body = compressPage(compression, bytes)
+    const body = packed(compression, bytes)
     const header = encodePageHeader({ kind, encoding, values, uncompressedBytes: bytes.length, body })
     parts.push(header, body)
     uncompressedBytes += header.length + bytes.length
@@ -260,15 +273,56 @@ describe('chunks that our encoder does not make', () => {
   })
 })
 
+const NO_BOUNDS = { min: null, max: null, nullCount: null } as ColumnChunkFacts
+
+/** What is said of a chunk that is refused, by both forms of the verifier and by the decoder alone. */
 const refused = (chunk: EncodedChunk): string | null => {
-  try {
-    for (const _ of decoder.pages(chunk));
-    return null
-  } catch (error) {
-    if (isIntakeError(error, 'PARQUET_INVALID')) return error.message
-    throw error
+  const words = (decode: () => void): string | null => {
+    try {
+      decode()
+      return null
+    } catch (error) {
+      if (isIntakeError(error, 'PARQUET_INVALID')) return error.message
+      throw error
+    }
   }
+  const alone = words(() => {
+    for (const _ of decoder.pages(chunk));
+  })
+  for (const verifier of verifiers) {
+    verifier.begin(chunk.physical)
+    expect(words(() => verifier.check(chunk, NO_BOUNDS))).toBe(alone)
+  }
+  return alone
 }
+
+test('both forms of the verifier read chunks of any pages alike', () => {
+  const texts = (...list: string[]): Uint8Array => encodePlain(plainVector(columnType('t', { kind: 'string' }), list).values)
+  const chunks = [
+    chunkOf([dictionary(10n, 20n, 30n), data('RLE_DICTIONARY', [1, 0, 1], codes(2, 2, 0)), data('PLAIN', [0, 1, 1], numbers(7n, 8n))], {
+      rows: 6,
+      physical: 'INT64',
+    }),
+    chunkOf([data('PLAIN', [1, 1], numbers(7n, 8n)), data('PLAIN', [0, 0], new Uint8Array(0))], { rows: 4, physical: 'DOUBLE' }),
+    chunkOf(
+      [
+        { kind: 'dictionary', encoding: 'PLAIN', values: 2, bytes: texts('a', 'longer than sixteen bytes') },
+        data('RLE_DICTIONARY', [1, 1, 0], codes(1, 1, 0)),
+        data('PLAIN', [1, 0, 1], texts('', 'plain')),
+        data('RLE_DICTIONARY', [1, 0, 1], codes(1, 0, 0)),
+      ],
+      { rows: 9, physical: 'BYTE_ARRAY' },
+    ),
+  ]
+  for (const chunk of chunks) {
+    const [ours, theirs] = verifiers.map((verifier) => {
+      verifier.begin(chunk.physical)
+      return [verifier.check(chunk, NO_BOUNDS), verifier.finish()]
+    })
+    expect(ours![0]).toBe(null)
+    expect(ours).toEqual(theirs)
+  }
+})
 
 describe('a chunk that does not keep its word is refused', () => {
   const plain = [data('PLAIN', [1, 0, 1], numbers(1n, 2n))]
@@ -339,27 +393,20 @@ describe('a chunk that does not keep its word is refused', () => {
 })
 
 describe('damage', () => {
-  const encoded = (physical: ColumnType, cells: readonly Cell[], compression: Compression, coded: boolean): EncodedChunk => {
-    const vector = vectorOf(physical, cells, coded)
-    const { parts, dictionaryPageBytes, uncompressedBytes } = encodeColumn(vector, { compression })
-    return {
-      bytes: new Uint8Array(Buffer.concat(parts)),
-      rows: cells.length,
-      physical: physical.physical,
-      widthBytes: 16,
-      optional: true,
-      compression: compression === 'NONE' ? 'UNCOMPRESSED' : compression,
-      promises: { uncompressedBytes, dictionaryPageBytes, encodings: ['PLAIN', 'RLE', 'RLE_DICTIONARY'] },
-    }
+  const encoded = async (column: ColumnType, cells: readonly Cell[], compression: Compression, coded: boolean): Promise<EncodedChunk> => {
+    const { file } = await writeParquet({ columns: [column], rowGroups: [[vectorOf(column, cells, coded)]], compression })
+    const source = bytesSource(file)
+    const chunk = await readChunk(source, await openParquet(source), 0, 0)
+    return { ...chunk, bytes: chunk.bytes.slice() }
   }
 
-  test('without checksums any changed or missing bytes are refused or decoded: nothing hangs, crashes, or takes memory that was not there', () => {
+  test('without checksums any changed or missing bytes are refused or decoded: nothing hangs, crashes, or takes memory that was not there', async () => {
     const text = columnType('t', { kind: 'string' })
     const cells = Array.from({ length: 300 }, (_, i) => (i % 11 === 0 ? null : `text ${i % 17}`))
     const bare = (chunk: EncodedChunk): EncodedChunk => ({ ...chunk, bytes: withoutChecksums(chunk.bytes), promises: null })
-    const chunks = [true, false].flatMap((coded) =>
-      (['SNAPPY', 'GZIP', 'NONE'] as const).map((compression) => bare(encoded(text, cells, compression, coded))),
-    )
+    const chunks: EncodedChunk[] = []
+    for (const coded of [true, false])
+      for (const compression of ['SNAPPY', 'GZIP', 'NONE'] as const) chunks.push(bare(await encoded(text, cells, compression, coded)))
     for (const chunk of chunks) expect(refused(chunk)).toBe(null)
     fc.assert(
       fc.property(
@@ -376,12 +423,12 @@ describe('damage', () => {
     )
   })
 
-  test('with checksums and promises every changed bit of a chunk is refused, in headers too', () => {
+  test('with checksums and promises every changed bit of a chunk is refused, in headers too', async () => {
     const cells = Array.from({ length: 300 }, (_, i) => (i % 11 === 0 ? null : BigInt(i % 17)))
     const unseen: string[] = []
     for (const coded of [true, false]) {
       for (const compression of ['SNAPPY', 'GZIP', 'NONE'] as const) {
-        const chunk = encoded(int64, cells, compression, coded)
+        const chunk = await encoded(int64, cells, compression, coded)
         for (let bit = 0; bit < chunk.bytes.length * 8; bit++) {
           const bytes = chunk.bytes.slice()
           bytes[bit >> 3]! ^= 1 << (bit & 7)

@@ -9,7 +9,8 @@ import { repositoryRoot } from '../../support/built-program.js'
  * and types, is the writer's).
  */
 const folder = join(repositoryRoot, 'src', 'parquet')
-const WRITERS = /^(encode-.*|snappy-compress|page-header|statistics|compress-page|file-writer|schema-elements|check-vector)\.ts$/
+const WRITERS =
+  /^(encode-.*|snappy-compress|page-header|statistics|compress-page|file-writer|schema-elements|check-vector|content-streams|byte-sink|page-index|compact-protocol)\.ts$/
 
 /** Files of this product that a file needs to run; types vanish. */
 function importsOf(path: string): string[] {
@@ -29,17 +30,43 @@ function allImportsOf(path: string, seen = new Set<string>()): Set<string> {
 const writersAmong = (paths: Iterable<string>): string[] =>
   [...paths].map((path) => relative(folder, path)).filter((name) => WRITERS.test(name))
 const files = readdirSync(folder)
+/** Kernels are the encoder's, in whichever language. */
+const KERNELS = join(repositoryRoot, 'src', 'kernels')
+const kernelsAmong = (paths: Iterable<string>): string[] => [...paths].filter((path) => path.startsWith(KERNELS))
 
 describe('the decoder shares no code with the encoder', () => {
-  test.each(files.filter((name) => name.startsWith('decode-') || /^verify-(digest|statistics)/.test(name)))(
+  test.each(files.filter((name) => name.startsWith('decode-') || /^verify-(digest|statistics|memory|webassembly)/.test(name)))(
     '%s, with all it imports',
     (name) => {
       expect(writersAmong(allImportsOf(join(folder, name)))).toEqual([])
+      expect(kernelsAmong(allImportsOf(join(folder, name)))).toEqual([])
     },
   )
 
   test.each(files.filter((name) => name.startsWith('verify-')))('%s itself', (name) => {
     expect(writersAmong(importsOf(join(folder, name)))).toEqual([])
+    expect(kernelsAmong(importsOf(join(folder, name)))).toEqual([])
+  })
+
+  test('nor in WebAssembly: its sources import each other and nothing else', () => {
+    const assembly = join(folder, 'assembly')
+    const sources = readdirSync(assembly).filter((name) => name.endsWith('.as'))
+    expect(sources.length).toBeGreaterThan(0)
+    for (const name of sources) {
+      const imported = [...readFileSync(join(assembly, name), 'utf8').matchAll(/\bfrom\s+['"]([^'"]+)['"]/g)].map((match) => match[1]!)
+      for (const path of imported) {
+        expect(path).toMatch(/^\.\/[a-z]+$/)
+        expect(sources).toContain(`${path.slice(2)}.as`)
+      }
+    }
+    expect(readFileSync(join(repositoryRoot, 'build.mjs'), 'utf8')).toContain("folder: 'src/parquet/assembly'")
+  })
+
+  test('nor do the two have a file in common, byte for byte', () => {
+    const theirs = join(KERNELS, 'assembly')
+    const texts = readdirSync(theirs).map((name) => readFileSync(join(theirs, name), 'utf8'))
+    for (const name of readdirSync(join(folder, 'assembly')))
+      expect(texts).not.toContain(readFileSync(join(folder, 'assembly', name), 'utf8'))
   })
 
   test('nor the encoder with the decoder', () => {
@@ -49,5 +76,6 @@ describe('the decoder shares no code with the encoder', () => {
 
   test('and this test would see it', () => {
     expect(writersAmong(allImportsOf(join(folder, 'file-writer.ts')))).toContain('encode-column.ts')
+    expect(kernelsAmong(allImportsOf(join(folder, 'encode-kernels.ts')))).not.toEqual([])
   })
 })

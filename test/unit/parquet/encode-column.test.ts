@@ -1,18 +1,17 @@
-import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { ColumnType, ColumnVector } from '../../../src/columns/vector.js'
+import { type ColumnType, type ColumnVector, countOf, type PhysicalType } from '../../../src/columns/vector.js'
 import type { Kernels } from '../../../src/kernels/kernels.js'
-import { type Compression, compressPage } from '../../../src/parquet/compress-page.js'
-import { decodePageHeader } from '../../../src/parquet/decode-page-header.js'
-import { type EncodedColumnChunk, encodeColumn, PAGE_MAX_BYTES, PAGE_MAX_ROWS } from '../../../src/parquet/encode-column.js'
-import { bitWidthOf, encodeHybrid } from '../../../src/parquet/encode-hybrid.js'
+import { ByteSink } from '../../../src/parquet/byte-sink.js'
+import type { Compression } from '../../../src/parquet/compress-page.js'
+import { bitWidthOf, encodeVector, PAGE_MAX_BYTES } from '../../../src/parquet/encode-column.js'
 import { encodeKernels } from '../../../src/parquet/encode-kernels.js'
-import { plainSizeBytes } from '../../../src/parquet/encode-plain.js'
-import { KERNEL_SNAPPY_MAX_BYTES, snappyCompress } from '../../../src/parquet/snappy-compress.js'
-import { usedEntries } from '../../../src/parquet/statistics.js'
-import { loadBothForms, soil } from '../kernels/both-forms.js'
-import { ALL_LOGICAL_TYPES, type Cell, columnType, dictionaryVector, labelOf, plainVector, randomOf } from './sample-vectors.js'
+import type { ColumnStatistics } from '../../../src/parquet/statistics.js'
+import { comparePhysical, type PhysicalValue, physicalValueAt } from '../../../src/parquet/value-order.js'
+import { loadBothForms } from '../kernels/both-forms.js'
+import { encodeIn, expectAsModel, modelOf, pagesOf } from './encode-kit.js'
+import { snappyCompress } from './plain-encoders.js'
+import { ALL_LOGICAL_TYPES, type Cell, columnType, dictionaryVector, plainVector, randomOf } from './sample-vectors.js'
 
 let forms: readonly [Kernels, Kernels]
 beforeAll(async () => {
@@ -21,22 +20,10 @@ beforeAll(async () => {
 
 const COMPRESSIONS: readonly Compression[] = ['SNAPPY', 'GZIP', 'NONE']
 const TEXT = columnType('t', { kind: 'string' })
-
-/** The same to the last byte, and what is said of it; the memory is left as it was found. */
-function expectSameWithKernels(vector: ColumnVector, compression: Compression): void {
-  const expected = encodeColumn(vector, { compression })
-  for (const kernels of forms) {
-    const mark = kernels.mark()
-    soil(kernels, 10_000, vector.rows + 1)
-    kernels.release(mark)
-    const { parts, ...facts } = encodeColumn(vector, { compression, kernels })
-    expect(kernels.mark()).toBe(mark)
-    const { parts: expectedParts, ...expectedFacts } = expected
-    expect(facts).toEqual(expectedFacts)
-    expect(parts.map((part) => part.length)).toEqual(expectedParts.map((part) => part.length))
-    expect(Buffer.compare(Buffer.concat(parts), Buffer.concat(expectedParts))).toBe(0)
-  }
-}
+const INTEGER = columnType('n', { kind: 'integer', bits: 32 })
+const DOUBLE = columnType('d', { kind: 'double' })
+/** One column type for each physical one: the encoder knows no more of it. */
+const TYPES = [...new Map(ALL_LOGICAL_TYPES.map((logical) => columnType('c', logical)).map((type) => [type.physical, type])).values()]
 
 function cellOfNumber(type: ColumnType, n: number): Cell {
   switch (type.physical) {
@@ -52,10 +39,9 @@ function cellOfNumber(type: ColumnType, n: number): Cell {
   }
 }
 
-describe('a column encoded with kernels', () => {
-  for (const logical of ALL_LOGICAL_TYPES) {
-    test(`has the same bytes as without: ${labelOf(logical)}`, () => {
-      const type = columnType('c', logical)
+describe('a column', () => {
+  for (const type of TYPES) {
+    test(`has the same bytes in both forms of the kernels, those of the model: ${type.physical}`, () => {
       const random = randomOf(7)
       // Few values, runs and nearly all different; none missing, some, a whole page, all.
       for (const distinct of [1, 3, 300, 60_000]) {
@@ -66,14 +52,14 @@ describe('a column encoded with kernels', () => {
               ? null
               : cellOfNumber(type, Math.floor((distinct === 3 ? i / 999 : random() * distinct) % distinct))
           })
-          expectSameWithKernels(plainVector(type, cells), 'SNAPPY')
-          expectSameWithKernels(dictionaryVector(type, cells), 'SNAPPY')
+          expectAsModel(forms, plainVector(type, cells), 'SNAPPY')
+          expectAsModel(forms, dictionaryVector(type, cells, [cellOfNumber(type, 70_000), cellOfNumber(type, 70_001)]), 'SNAPPY')
         }
       }
-    })
+    }, 60_000)
   }
 
-  test('has the same bytes under every compression, for any small column, used dictionary or not', () => {
+  test('has them under every compression, for any small column, used dictionary or not', () => {
     const cell = fc.oneof(
       fc.constant(null),
       fc.constantFrom('', 'a', 'ä'.repeat(50)),
@@ -83,125 +69,228 @@ describe('a column encoded with kernels', () => {
     fc.assert(
       fc.property(fc.array(cell, { maxLength: 60 }), fc.array(fc.string({ maxLength: 5 }), { maxLength: 4 }), (cells, unused) => {
         for (const compression of COMPRESSIONS) {
-          expectSameWithKernels(plainVector(TEXT, cells), compression)
-          expectSameWithKernels(dictionaryVector(TEXT, cells, unused), compression)
+          expectAsModel(forms, plainVector(TEXT, cells), compression)
+          expectAsModel(forms, dictionaryVector(TEXT, cells, unused), compression)
           // Long enough for the dictionary to pay.
-          expectSameWithKernels(dictionaryVector(TEXT, new Array<Cell[]>(20).fill(cells).flat(), unused), compression)
+          expectAsModel(forms, dictionaryVector(TEXT, new Array<Cell[]>(20).fill(cells).flat(), unused), compression)
         }
       }),
       { numRuns: 60 },
     )
   })
 
-  test('owns its bytes: what is encoded later with the same kernels does not change them', () => {
+  test('is compressed page by page with Snappy as it is written down', () => {
+    const vector = dictionaryVector(
+      TEXT,
+      Array.from({ length: 30_000 }, (_, i) => (i % 7 === 0 ? null : `text ${i % 97}`)),
+    )
+    const { bytes } = encodeIn(forms[0], vector, 'SNAPPY')
+    const packed = modelOf(vector).pages.map(({ body }) => snappyCompress(body))
+    let at = 0
+    for (const body of packed) {
+      const found = Buffer.from(bytes).indexOf(body, at)
+      expect(found).toBeGreaterThanOrEqual(at)
+      at = found + body.length
+    }
+    expect(at).toBe(bytes.length)
+  })
+
+  test('comes out the same whatever was encoded before, and stays as it is whatever is encoded after', () => {
     const cells = (seed: number): Cell[] => Array.from({ length: 5000 }, (_, i) => (i % 7 === 0 ? null : `text ${(i * seed) % 97}`))
     for (const kernels of forms) {
-      const first = encodeColumn(dictionaryVector(TEXT, cells(1)), { compression: 'SNAPPY', kernels })
-      const copies = first.parts.map((part) => part.slice())
-      encodeColumn(dictionaryVector(TEXT, cells(5)), { compression: 'SNAPPY', kernels })
-      expect(first.parts).toEqual(copies)
+      const first = encodeIn(kernels, dictionaryVector(TEXT, cells(1)), 'SNAPPY')
+      const copy = structuredClone(first)
+      for (const compression of COMPRESSIONS) encodeIn(kernels, dictionaryVector(TEXT, cells(5)), compression)
+      expect(first).toEqual(copy)
+      expect(encodeIn(kernels, dictionaryVector(TEXT, cells(1)), 'SNAPPY')).toEqual(copy)
     }
   })
 
-  test('is there too for a page that kernels are not given, which leaves their memory small', () => {
-    const noise = new Uint8Array(randomBytes(KERNEL_SNAPPY_MAX_BYTES + 1))
+  test('shares nothing with the memory of the kernels, not even uncompressed', () => {
     for (const kernels of forms) {
-      const before = kernels.buffer.byteLength
-      expect(Buffer.compare(snappyCompress([noise.subarray(0, 9), noise.subarray(9)], kernels), snappyCompress(noise))).toBe(0)
-      expect(kernels.buffer.byteLength).toBe(before)
-      const largest = noise.subarray(1)
-      expect(Buffer.compare(snappyCompress(largest, kernels), snappyCompress(largest))).toBe(0)
+      const { chunk, bytes } = encodeIn(kernels, plainVector(TEXT, ['a', 'b']), 'NONE')
+      const buffers = [bytes, ...chunk.pages.flatMap(({ statistics }) => [statistics.min!, statistics.max!]), chunk.statistics.min!]
+      for (const { buffer } of buffers) expect(buffer).not.toBe(kernels.buffer)
     }
   })
 
-  test('gives the memory back when encoding fails', () => {
+  test('follows the column before it in the sink', () => {
+    for (const kernels of forms) {
+      const sink = new ByteSink(0)
+      const chunks = [plainVector(INTEGER, [1, 2]), dictionaryVector(TEXT, new Array<string>(99).fill('abcdef'))].map((vector) =>
+        encodeVector(kernels, vector, 'NONE', sink),
+      )
+      expect(sink.length).toBe(chunks[0]!.compressedBytes + chunks[1]!.compressedBytes)
+      const [own] = [encodeIn(kernels, dictionaryVector(TEXT, new Array<string>(99).fill('abcdef')), 'NONE')]
+      expect(sink.bytes().slice(chunks[0]!.compressedBytes)).toEqual(own.bytes)
+    }
+  })
+
+  test('of no rows has no pages', () => {
+    for (const vector of [plainVector(TEXT, []), dictionaryVector(TEXT, []), dictionaryVector(TEXT, [], ['unused'])]) {
+      const { chunk, bytes } = expectAsModel(forms, vector, 'SNAPPY')
+      expect(bytes.length).toBe(0)
+      expect(chunk).toMatchObject({ rows: 0, pages: [], dictionaryPageBytes: 0, statistics: { nulls: 0, min: null, max: null } })
+    }
+  })
+
+  test('gives the memory back when a step throws, wherever that is', () => {
+    const fault = new RangeError('the memory is full')
+    const steps = [
+      'snappyCompress',
+      'encodeHybrid',
+      'compact',
+      'renumber',
+      'gather',
+      'gatherLengths',
+      'gatherTexts',
+      'interleaveTexts',
+      'packBits8',
+      'extremesTexts',
+      'extremesInt32',
+      'extremesDouble',
+    ] as const
+    const vectors = [
+      dictionaryVector(TEXT, ['a', null, 'b']),
+      dictionaryVector(TEXT, new Array<Cell[]>(60).fill(['aaaa', null, 'bbbb']).flat()),
+      dictionaryVector(DOUBLE, [1, null, 2]),
+      plainVector(INTEGER, [1, null, 2]),
+      plainVector(columnType('b', { kind: 'boolean' }), [true, null]),
+    ]
     for (const kernels of forms) {
       const mark = kernels.mark()
-      const fault = new RangeError('the memory is full')
-      const failing = new Proxy(kernels, {
-        get: (target, name) => {
-          if (name === 'snappyCompress' || name === 'encodeHybrid')
-            return () => {
-              throw fault
-            }
-          const value = Reflect.get(target, name) as unknown
-          return typeof value === 'function' ? (value as (...parameters: never[]) => unknown).bind(target) : value
-        },
-      })
-      expect(() => snappyCompress(new Uint8Array(100), failing)).toThrow(fault)
-      expect(() => encodeHybrid(new Uint8Array(100), 0, 100, 1, failing)).toThrow(fault)
+      for (const step of steps) {
+        const failing = new Proxy(kernels, {
+          get: (target, name) => {
+            if (name === step)
+              return () => {
+                throw fault
+              }
+            const value = Reflect.get(target, name) as unknown
+            return typeof value === 'function' ? (value as (...parameters: never[]) => unknown).bind(target) : value
+          },
+        })
+        let thrown = 0
+        for (const vector of vectors) {
+          try {
+            encodeVector(failing, vector, 'SNAPPY', new ByteSink(0))
+          } catch (error) {
+            expect(error).toBe(fault)
+            thrown++
+          }
+          expect(kernels.mark(), step).toBe(mark)
+        }
+        expect(thrown, step).toBeGreaterThan(0)
+      }
+    }
+  })
+
+  test('gives the memory back when there is not enough of it', async () => {
+    for (const kernels of await loadBothForms(1 << 20)) {
+      const mark = kernels.mark()
+      const large = plainVector(TEXT, ['x'.repeat(600_000)])
+      expect(() => encodeVector(kernels, large, 'NONE', new ByteSink(0))).toThrow(RangeError)
+      expect(kernels.mark()).toBe(mark)
+      encodeIn(kernels, plainVector(TEXT, ['x']), 'NONE')
+    }
+  })
+
+  test('that breaks the contract of vectors is not written', () => {
+    const good = plainVector(TEXT, ['a', null])
+    for (const kernels of forms) {
+      const mark = kernels.mark()
+      expect(() => encodeVector(kernels, { ...good, nulls: 0 }, 'NONE', new ByteSink(0))).toThrow('rows are missing')
+      expect(() => encodeVector(kernels, { ...good, rows: 3 }, 'NONE', new ByteSink(0))).toThrow('one place per row')
       expect(kernels.mark()).toBe(mark)
     }
   })
 })
 
-test('sections are compressed as if they were one', () => {
-  const bytes = new Uint8Array(Buffer.from('one two three one two three one two three'))
-  const sections = [bytes.subarray(0, 5), new Uint8Array(0), bytes.subarray(5, 6), bytes.subarray(6)]
-  for (const compression of COMPRESSIONS) {
-    for (const kernels of [null, ...forms]) {
-      expect(Buffer.compare(compressPage(compression, sections, kernels), compressPage(compression, bytes))).toBe(0)
-    }
-  }
+describe('kernels of a thread', () => {
+  test('are the same for all writers', async () => {
+    expect(await encodeKernels()).toBe(await encodeKernels())
+  })
+
+  test('are dropped once an unusual column made them large', async () => {
+    const kernels = await encodeKernels()
+    const mark = kernels.mark()
+    kernels.allocate(65 << 20)
+    kernels.release(mark)
+    const next = await encodeKernels()
+    expect(next).not.toBe(kernels)
+    expect(next.buffer.byteLength).toBeLessThan(1 << 20)
+    expect(await encodeKernels()).toBe(next)
+  })
 })
 
-test('without compiled code writers encode in TypeScript, and all writers of a thread have the same', async () => {
-  expect(await encodeKernels()).toBeNull()
-  expect(encodeKernels()).toBe(encodeKernels())
-})
+describe('a dictionary', () => {
+  const encodingOf = (vector: ColumnVector): string => expectAsModel(forms, vector, 'NONE').chunk.dataEncoding
+  const repeated = (value: Cell, times: number): Cell[] => new Array<Cell>(times).fill(value)
 
-/** Rows of each data page, from the headers. */
-function pageRows(chunk: EncodedColumnChunk): number[] {
-  const rows: number[] = []
-  for (let i = 0; i < chunk.parts.length; i += 2) {
-    const header = decodePageHeader(chunk.parts[i]!, 0)
-    if (header.kind === 'data') rows.push(header.values)
-  }
-  return rows
-}
+  test('is written where it is smaller than the values in line, and only there', () => {
+    // 24 bytes and one entry of 4, with n codes of a bit, against 4 bytes a row.
+    expect(encodingOf(dictionaryVector(INTEGER, repeated(7, 7)))).toBe('PLAIN')
+    expect(encodingOf(dictionaryVector(INTEGER, repeated(7, 8)))).toBe('RLE_DICTIONARY')
+    // Missing rows need no code and no value.
+    expect(encodingOf(dictionaryVector(INTEGER, [...repeated(7, 7), ...repeated(null, 500)]))).toBe('PLAIN')
+    // 24 bytes and an entry of 9 against 9 a row.
+    expect(encodingOf(dictionaryVector(TEXT, repeated('12345', 3)))).toBe('PLAIN')
+    expect(encodingOf(dictionaryVector(TEXT, repeated('12345', 4)))).toBe('RLE_DICTIONARY')
+    expect(encodingOf(dictionaryVector(TEXT, repeated('', 9)))).toBe('RLE_DICTIONARY')
+    // Nearly all different: an entry each and a code on top.
+    expect(
+      encodingOf(
+        dictionaryVector(
+          INTEGER,
+          Array.from({ length: 1000 }, (_, i) => i),
+        ),
+      ),
+    ).toBe('PLAIN')
+  })
 
-/** The rule, row by row: a page ends at PAGE_MAX_ROWS, or before the present row that would take it beyond PAGE_MAX_BYTES. */
-function expectedPageRows(vector: ColumnVector, encoding: EncodedColumnChunk['dataEncoding']): number[] {
-  const codeBytes = vector.form === 'dictionary' ? bitWidthOf(usedEntries(vector).used.length) / 8 : 0
-  const sizeOf = (row: number): number => {
-    if (vector.form === 'plain') return plainSizeBytes(vector.values, row)
-    if (encoding === 'PLAIN') return plainSizeBytes(vector.dictionary, vector.codes[row]!)
-    return codeBytes
-  }
-  const pages: number[] = []
-  let rows = 0
-  let bytes = 0
-  for (let row = 0; row < vector.rows; row++) {
-    const size = vector.validity[row] === 1 ? sizeOf(row) : 0
-    if (rows === PAGE_MAX_ROWS || (rows > 0 && size > 0 && bytes + size > PAGE_MAX_BYTES)) {
-      pages.push(rows)
-      rows = 0
-      bytes = 0
+  test('does not pay for entries that no row uses', () => {
+    const unused = Array.from({ length: 500 }, (_, i) => `unused ${i}`)
+    const vector = dictionaryVector(TEXT, ['b', null, 'a', ...repeated('b', 40)], unused)
+    expect(encodingOf(vector)).toBe('RLE_DICTIONARY')
+    const pages = pagesOf(encodeIn(forms[0], vector, 'NONE'), 'NONE')
+    expect(pages[0]).toMatchObject({ kind: 'dictionary', values: 2 })
+    expect(Buffer.from(pages[0]!.body).toString('latin1')).toBe('\x01\0\0\0b\x01\0\0\0a')
+  })
+
+  test('is never one of booleans', () => {
+    const type = columnType('b', { kind: 'boolean' })
+    expect(encodingOf(dictionaryVector(type, [...repeated(true, 3000), null, ...repeated(false, 3000)]))).toBe('PLAIN')
+  })
+
+  test('has codes as wide as its last one needs', () => {
+    for (let entries = 2; entries < 5000; entries++) {
+      const width = bitWidthOf(entries)
+      expect(entries - 1).toBeLessThan(2 ** width)
+      expect(entries - 1).toBeGreaterThanOrEqual(2 ** (width - 1))
     }
-    rows++
-    bytes += size
-  }
-  if (rows > 0) pages.push(rows)
-  return pages
-}
+    expect(bitWidthOf(1)).toBe(1)
+    for (const distinct of [1, 2, 3, 256, 257, 4096, 4097]) {
+      const cells = Array.from({ length: 30_000 }, (_, i) => `value ${i % distinct}`)
+      const [dictionary, first] = pagesOf(expectAsModel(forms, dictionaryVector(TEXT, cells), 'NONE'), 'NONE')
+      expect(dictionary).toMatchObject({ kind: 'dictionary', values: distinct })
+      // Levels of a page without gaps: the length, a run of 20,000 and its value.
+      expect(first!.body[4 + 4]).toBe(bitWidthOf(distinct))
+    }
+  })
+})
 
 describe('data pages end', () => {
-  const expectPages = (vector: ColumnVector, pages?: readonly number[]): void => {
-    const chunk = encodeColumn(vector, { compression: 'NONE' })
-    const rows = pageRows(chunk)
-    expect(rows).toEqual(expectedPageRows(vector, chunk.dataEncoding))
-    expect(chunk.dataPages).toBe(rows.length)
-    if (pages !== undefined) expect(rows).toEqual(pages)
+  const expectPages = (vector: ColumnVector, pages: readonly number[] | null = null): void => {
+    const { chunk } = expectAsModel(forms, vector, 'NONE')
+    if (pages !== null) expect(chunk.pages.map(({ rows }) => rows)).toEqual(pages)
   }
-  const both = (cells: readonly Cell[], pages?: readonly number[]): void => {
+  const both = (cells: readonly Cell[], pages: readonly number[] | null = null): void => {
     expectPages(plainVector(TEXT, cells), pages)
     expectPages(dictionaryVector(TEXT, cells), pages)
   }
 
   test('at 20,000 rows where values are small, missing or not', () => {
-    const types = ALL_LOGICAL_TYPES.map((logical) => columnType('c', logical))
-    for (const physical of new Set(types.map((type) => type.physical))) {
-      const type = types.find((one) => one.physical === physical)!
+    for (const type of TYPES) {
       for (const rows of [0, 1, 19_999, 20_000, 20_001, 40_000]) {
         const pages = [...new Array<number>(Math.floor(rows / 20_000)).fill(20_000), ...(rows % 20_000 > 0 ? [rows % 20_000] : [])]
         const cells = Array.from({ length: rows }, (_, i) => cellOfNumber(type, i % 50))
@@ -211,7 +300,7 @@ describe('data pages end', () => {
         }
       }
     }
-  })
+  }, 60_000)
 
   test('before the text that is too much, and not before one that just fits', () => {
     // Each with its length takes 1/8 of a page, all of them different.
@@ -242,5 +331,139 @@ describe('data pages end', () => {
         both(cells)
       }
     }
+  }, 60_000)
+})
+
+describe('statistics of a page', () => {
+  /** Null count, least and greatest value of some rows, by the order that readers know; null: none, or not to be ordered. */
+  function factsOf(
+    vector: ColumnVector,
+    from: number,
+    to: number,
+  ): { nulls: number; min: PhysicalValue | null; max: PhysicalValue | null } {
+    const values = vector.form === 'plain' ? vector.values : vector.dictionary
+    let nulls = 0
+    let [min, max]: (PhysicalValue | null)[] = [null, null]
+    let nan = false
+    for (let row = from; row < to; row++) {
+      if (vector.validity[row] === 0) {
+        nulls++
+        continue
+      }
+      const value = physicalValueAt(values, vector.form === 'plain' ? row : vector.codes[row]!)
+      if (Number.isNaN(value)) nan = true
+      if (min === null || comparePhysical(values.physical, value, min!) < 0) min = value
+      if (max === null || comparePhysical(values.physical, value, max!) > 0) max = value
+    }
+    return nan ? { nulls, min: null, max: null } : { nulls, min: min ?? null, max: max ?? null }
+  }
+
+  function decoded(physical: PhysicalType, bytes: Uint8Array | null): PhysicalValue | null {
+    if (bytes === null) return null
+    const buffer = Buffer.from(bytes)
+    switch (physical) {
+      case 'BOOLEAN':
+        return buffer.readUInt8()
+      case 'INT32':
+        return buffer.readInt32LE()
+      case 'INT64':
+        return buffer.readBigInt64LE()
+      case 'DOUBLE':
+        return buffer.readDoubleLE()
+      default:
+        return bytes
+    }
+  }
+
+  function expectFacts(physical: PhysicalType, statistics: ColumnStatistics, facts: ReturnType<typeof factsOf>): void {
+    const same = (value: PhysicalValue | null, expected: PhysicalValue | null): boolean =>
+      value === null || expected === null ? value === expected : comparePhysical(physical, value, expected) === 0
+    expect(statistics.nulls).toBe(facts.nulls)
+    expect(same(decoded(physical, statistics.min), facts.min)).toBe(true)
+    expect(same(decoded(physical, statistics.max), facts.max)).toBe(true)
+    if (statistics.min !== null) expect([statistics.minExact, statistics.maxExact]).toEqual([true, true])
+  }
+
+  const expectPageFacts = (vector: ColumnVector): void => {
+    const { chunk } = expectAsModel(forms, vector, 'NONE')
+    const { physical } = vector.form === 'plain' ? vector.values : vector.dictionary
+    let from = 0
+    for (const { rows, statistics } of chunk.pages) {
+      expectFacts(physical, statistics, factsOf(vector, from, from + rows))
+      from += rows
+    }
+    expect(from).toBe(vector.rows)
+    expectFacts(physical, chunk.statistics, factsOf(vector, 0, vector.rows))
+  }
+
+  for (const type of TYPES) {
+    test(`are the exact extremes and null counts of its rows: ${type.physical}`, () => {
+      const random = randomOf(5)
+      for (const distinct of [2, 50, 50_000]) {
+        for (const missing of [0, 0.4]) {
+          // Each page has a range of its own; one holds nothing.
+          const cells = Array.from({ length: 85_000 }, (_, i): Cell => {
+            const page = Math.floor(i / 20_000)
+            if (missing > 0 && (page === 1 || random() < missing)) return null
+            return cellOfNumber(type, Math.floor(random() * distinct) + [300, 0, 200_000, 7, 500][page]!)
+          })
+          expectPageFacts(plainVector(type, cells))
+          expectPageFacts(dictionaryVector(type, cells))
+        }
+      }
+    }, 60_000)
+  }
+
+  test('name no extremes where the page has a NaN, and only there', () => {
+    const cells = (nanAt: number): Cell[] => Array.from({ length: 50_000 }, (_, i) => (i === nanAt ? Number.NaN : (i % 40) - 20))
+    for (const form of [plainVector, dictionaryVector]) {
+      for (const nanAt of [0, 19_999, 20_000, 49_999]) {
+        const vector = form(DOUBLE, cells(nanAt))
+        expectPageFacts(vector)
+        const { chunk } = encodeIn(forms[1], vector, 'NONE')
+        expect(chunk.pages.map(({ statistics }) => statistics.min === null)).toEqual([0, 1, 2].map((p) => p === Math.floor(nanAt / 20_000)))
+        expect(chunk.statistics.max).toBeNull()
+      }
+    }
   })
+
+  test('write a zero as -0 below and as +0 above', () => {
+    for (const form of [plainVector, dictionaryVector]) {
+      for (const zero of [0, -0]) {
+        const { chunk } = expectAsModel(forms, form(DOUBLE, new Array<number>(30).fill(zero)), 'NONE')
+        const { min, max } = chunk.pages[0]!.statistics
+        expect([decoded('DOUBLE', min), decoded('DOUBLE', max)]).toEqual([-0, 0])
+      }
+    }
+  })
+
+  test('cut long texts page by page', () => {
+    const cells = [...new Array<Cell>(19_999).fill('m'), 'm'.repeat(70), ...new Array<Cell>(20_000).fill('short')]
+    for (const form of [plainVector, dictionaryVector]) {
+      const { chunk } = expectAsModel(forms, form(TEXT, cells), 'NONE')
+      const texts = [...chunk.pages.map(({ statistics }) => statistics), chunk.statistics].map(({ min, max, minExact, maxExact }) => [
+        Buffer.from(min!).toString(),
+        Buffer.from(max!).toString(),
+        minExact,
+        maxExact,
+      ])
+      expect(texts).toEqual([
+        ['m', `${'m'.repeat(63)}n`, true, false],
+        ['short', 'short', true, true],
+        ['m', 'short', true, true],
+      ])
+    }
+  })
+})
+
+test('values of an odd place in memory are written as they are', () => {
+  // One missing row moves the values behind it off the alignment that their type has.
+  for (const type of TYPES) {
+    for (let missing = 0; missing < 9; missing++) {
+      const cells = Array.from({ length: 17 }, (_, i) => (i < missing ? null : cellOfNumber(type, i)))
+      const vector = plainVector(type, cells)
+      expect(countOf(vector.values)).toBe(17)
+      expectAsModel(forms, vector, 'NONE')
+    }
+  }
 })

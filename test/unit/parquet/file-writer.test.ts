@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
+import { placeVector } from '../../../src/columns/kernel-column.js'
 import { CREATED_BY, PRODUCT_VERSION } from '../../../src/parquet/created-by.js'
+import { encodeKernels } from '../../../src/parquet/encode-kernels.js'
+import { encodeRowGroup } from '../../../src/parquet/encode-row-group.js'
 import { ParquetFileWriter } from '../../../src/parquet/file-writer.js'
 import { bytesSource, openParquet } from '../../../src/parquet/read-file.js'
 import { ALL_LOGICAL_TYPES, columnType, dictionaryVector, MemoryFile, plainVector, writeParquet } from './sample-vectors.js'
@@ -72,28 +75,56 @@ describe('the bytes', () => {
 
 describe('nothing goes wrong in silence', () => {
   test('a failed write surfaces, and the file cannot be finished after it', async () => {
-    // The header, one write per column, the footer: each of them fails once.
-    for (let failing = 1; failing <= 4; failing++) {
+    // Columns of a megabyte are written as they come, and what is left at the end: each of these writes fails once.
+    const large = () => [dictionaryVector(columns[0]!, ['x'.repeat(600_000), 'y'.repeat(600_000)]), plainVector(columns[1]!, [1n, null])]
+    for (let failing = 1; failing <= 3; failing++) {
       const file = new MemoryFile()
       let writes = 0
       file.beforeWrite = () => {
         if (++writes === failing) throw new Error(`write ${failing} failed`)
       }
       const attempt = (async () => {
-        const writer = await ParquetFileWriter.open({ file, columns, compression: 'SNAPPY', keyValue: new Map() })
-        const failed = await writer.writeRowGroup(vectors()).then(
-          () => null,
-          (error: unknown) => error,
-        )
-        if (failed !== null) {
-          await expect(writer.writeRowGroup(vectors())).rejects.toBe(failed)
-          await expect(writer.finish()).rejects.toBe(failed)
-          throw failed
+        const writer = await ParquetFileWriter.open({ file, columns, compression: 'NONE', keyValue: new Map() })
+        for (let i = 0; i < 2; i++) {
+          const failed = await writer.writeRowGroup(large()).then(
+            () => null,
+            (error: unknown) => error,
+          )
+          if (failed !== null) {
+            await expect(writer.writeRowGroup(large())).rejects.toBe(failed)
+            await expect(writer.finish()).rejects.toBe(failed)
+            throw failed
+          }
         }
-        await writer.finish()
+        const failed = await writer.finish().catch((error: unknown) => error)
+        await expect(writer.finish()).rejects.toBe(failed)
+        throw failed
       })()
       await expect(attempt).rejects.toThrow(`write ${failing} failed`)
+      expect(writes).toBe(failing)
     }
+  })
+
+  test('a small file is written at once, and a row group of another thread before that thread has its memory again', async () => {
+    const writesOf = async (write: (writer: ParquetFileWriter, file: MemoryFile) => Promise<void>): Promise<number> => {
+      const file = new MemoryFile()
+      const writer = await ParquetFileWriter.open({ file, columns, compression: 'SNAPPY', keyValue: new Map() })
+      await write(writer, file)
+      const written = await writer.finish()
+      expect(written.bytes).toBe(file.sizeBytes)
+      expect(written.parquetSha256).toBe(createHash('sha256').update(file.bytes).digest('hex'))
+      return file.chunks.length
+    }
+    expect(await writesOf((writer) => writer.writeRowGroup(vectors()))).toBe(1)
+    expect(await writesOf(async () => {})).toBe(1)
+    const kernels = await encodeKernels()
+    const placed = vectors().map((vector, i) => placeVector(kernels, vector, columns[i]!.physical))
+    const group = encodeRowGroup(kernels, placed, 'SNAPPY', 1000, () => 0)
+    const writes = await writesOf(async (writer, file) => {
+      await writer.writeEncodedRowGroup(group)
+      expect(file.sizeBytes).toBe(4 + group.columns.reduce((bytes, { chunk }) => bytes + chunk.compressedBytes, 0))
+    })
+    expect(writes).toBe(2)
   })
 
   test('a call that does not wait for the one before is refused, and the file cannot be finished: rows would be missing', async () => {
@@ -124,7 +155,7 @@ describe('nothing goes wrong in silence', () => {
       const file = new MemoryFile()
       const writer = await ParquetFileWriter.open({ file, columns, compression: 'SNAPPY', keyValue: new Map() })
       await expect(writer.writeRowGroup(wrong)).rejects.toThrow(/assertion/)
-      expect(file.sizeBytes).toBe(4)
+      expect(file.sizeBytes).toBe(0)
       await expect(writer.finish()).rejects.toThrow(/assertion/)
     }
   })

@@ -1,26 +1,64 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { placeVector } from '../../../src/columns/kernel-column.js'
 import { toText } from '../../../src/columns/value-format.js'
-import type { LogicalType } from '../../../src/columns/vector.js'
+import type { ColumnVector, LogicalType } from '../../../src/columns/vector.js'
+import type { Kernels } from '../../../src/kernels/kernels.js'
 import { bytesSource, openParquet } from '../../../src/parquet/read-file.js'
-import { STATISTICS_MAX_BYTES, statisticsOf } from '../../../src/parquet/statistics.js'
+import {
+  type ColumnStatistics,
+  type Extremes,
+  extremesOf,
+  mergeExtremes,
+  STATISTICS_MAX_BYTES,
+  statisticsOf,
+} from '../../../src/parquet/statistics.js'
+import { loadBothForms, scratch, soil } from '../kernels/both-forms.js'
 import { Engine } from './duckdb.js'
 import { ALL_LOGICAL_TYPES, type Cell, columnType, dictionaryVector, labelOf, plainVector, writeParquet } from './sample-vectors.js'
 
 const text = columnType('t', { kind: 'string' })
 const double = columnType('d', { kind: 'double' })
 
+let forms: readonly [Kernels, Kernels]
+beforeAll(async () => {
+  forms = await loadBothForms()
+})
+
+/** Of some rows, or of the entries of a dictionary, by both forms of the kernels. */
+function extremesIn(vector: ColumnVector, from = 0, to = vector.rows): Extremes {
+  const [first, second] = forms.map((kernels) =>
+    scratch(kernels, () => {
+      soil(kernels, 500, vector.rows)
+      const column = placeVector(kernels, vector, (vector.form === 'plain' ? vector.values : vector.dictionary).physical)
+      const mark = kernels.mark()
+      const found =
+        column.form === 'plain'
+          ? extremesOf(kernels, column.values, column.validity, from, to - from)
+          : extremesOf(kernels, column.dictionary, 0, 0, column.dictionary.count)
+      expect(kernels.mark()).toBe(mark)
+      return found
+    }),
+  )
+  expect(second).toEqual(first)
+  return first!
+}
+
+function statisticsIn(vector: ColumnVector): ColumnStatistics {
+  return statisticsOf((vector.form === 'plain' ? vector.values : vector.dictionary).physical, vector.nulls, extremesIn(vector))
+}
+
 function textOf(bytes: Uint8Array | null): string | null {
   return bytes === null ? null : Buffer.from(bytes).toString('utf8')
 }
 
 function boundsOfTexts(cells: Cell[]): { min: string | null; max: string | null; minExact: boolean; maxExact: boolean } {
-  const { min, max, minExact, maxExact } = statisticsOf(plainVector(text, cells), null)
+  const { min, max, minExact, maxExact } = statisticsIn(plainVector(text, cells))
   return { min: textOf(min), max: textOf(max), minExact, maxExact }
 }
 
 function boundsOfDoubles(cells: Cell[]): [number, number] | null {
-  const { min, max } = statisticsOf(plainVector(double, cells), null)
+  const { min, max } = statisticsIn(plainVector(double, cells))
   return min === null || max === null ? null : [Buffer.from(min).readDoubleLE(), Buffer.from(max).readDoubleLE()]
 }
 
@@ -31,7 +69,8 @@ describe('doubles', () => {
   })
 
   test('a NaN that only an unused dictionary entry holds does not count', () => {
-    expect(statisticsOf(dictionaryVector(double, [1, 2], [Number.NaN, 9]), Uint32Array.of(1, 2)).max).not.toBeNull()
+    expect(statisticsIn(dictionaryVector(double, [1, 2], [Number.NaN, 9])).max).not.toBeNull()
+    expect(statisticsIn(dictionaryVector(double, [1, Number.NaN], [9])).max).toBeNull()
   })
 
   test('zero is -0 as minimum and +0 as maximum', () => {
@@ -80,7 +119,7 @@ describe('texts', () => {
     fc.assert(
       fc.property(arbitrary, (texts) => {
         const wellFormed = texts.map((t) => t.toWellFormed())
-        const { min, max } = statisticsOf(plainVector(text, wellFormed), null)
+        const { min, max } = statisticsIn(plainVector(text, wellFormed))
         for (const t of wellFormed) {
           expect(Buffer.compare(min!, Buffer.from(t))).toBeLessThanOrEqual(0)
           if (max !== null) expect(Buffer.compare(max, Buffer.from(t))).toBeGreaterThanOrEqual(0)
@@ -92,6 +131,44 @@ describe('texts', () => {
       }),
       { numRuns: 300 },
     )
+  })
+})
+
+describe('of some rows', () => {
+  const cellsOf: readonly [LogicalType, readonly Cell[]][] = [
+    [{ kind: 'boolean' }, [true, true, null, false, false]],
+    [{ kind: 'integer', bits: 32 }, [5, -(2 ** 31), null, 2 ** 31 - 1, 0]],
+    [{ kind: 'integer', bits: 64 }, [5n, -(2n ** 63n), null, 2n ** 63n - 1n, -1n]],
+    [{ kind: 'double' }, [1.5, -Infinity, null, 2, -0]],
+    [{ kind: 'decimal', precision: 38, scale: 0 }, [1n, -(10n ** 37n), null, 10n ** 37n, -1n]],
+    [{ kind: 'string' }, ['b', '', null, 'ba', 'ä']],
+  ]
+
+  test('only those between them count, and extremes of parts come together to those of the whole', () => {
+    for (const [logical, cells] of cellsOf) {
+      const type = columnType('c', logical)
+      const vector = plainVector(type, cells)
+      for (let from = 0; from <= cells.length; from++) {
+        for (let to = from; to <= cells.length; to++) {
+          const alone = extremesIn(plainVector(type, cells.slice(from, to)))
+          expect(extremesIn(vector, from, to)).toEqual(alone)
+          const rest = mergeExtremes(vector.values.physical, extremesIn(vector, 0, from), extremesIn(vector, to, cells.length))
+          expect(mergeExtremes(vector.values.physical, rest, alone)).toEqual(extremesIn(vector))
+        }
+      }
+      expect(extremesIn(vector, 2, 3)).toBe('none')
+    }
+  })
+
+  test('a NaN makes them unordered, with whatever they are brought together', () => {
+    const vector = plainVector(double, [1, Number.NaN, null])
+    expect(extremesIn(vector)).toBe('unordered')
+    expect(extremesIn(vector, 2, 3)).toBe('none')
+    for (const other of [extremesIn(vector, 0, 1), 'none', 'unordered'] as const) {
+      expect(mergeExtremes('DOUBLE', 'unordered', other)).toBe('unordered')
+      expect(mergeExtremes('DOUBLE', other, 'unordered')).toBe('unordered')
+    }
+    expect(mergeExtremes('DOUBLE', 'none', 'none')).toBe('none')
   })
 })
 

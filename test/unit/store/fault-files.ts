@@ -121,6 +121,7 @@ export class FaultFiles implements Files {
   }
   read = nodeFiles.read
   list = nodeFiles.list
+  names = nodeFiles.names
   stat = nodeFiles.stat
   freeBytes = nodeFiles.freeBytes
 }

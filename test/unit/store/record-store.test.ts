@@ -334,7 +334,7 @@ describe('operations at the same time', () => {
 })
 
 describe('the fsync budget of DESIGN §8', () => {
-  it('is kept: five of the store for an update, seven for a create, besides those that are shared', async () => {
+  it('is kept: six of the store for an update, eight for a create, the staged file included, besides those that are shared', async () => {
     const files = new FaultFiles()
     const store = await openForWriting(root, { files })
     // The first commit of a process also makes sure of the folders above all records.
@@ -349,9 +349,11 @@ describe('the fsync budget of DESIGN §8', () => {
         .map((o) => o.path.slice(root.length + 1))
     }
     const create = await ownSyncs(() => send(store, 'r', { drop: dropOf(2, 'a'), content: 'one' }))
-    expect(create).toHaveLength(7)
-    expect(create.slice(-6)).toEqual([
-      expect.stringMatching(/^staging\//),
+    expect(create).toHaveLength(8)
+    // The staged file alone and first: a plan is never durable before the file whose hash it names.
+    expect(create[0]).toMatch(/^staging\/.*\/data\.parquet$/)
+    expect(create.slice(1, 3).every((path) => path.startsWith('staging/'))).toBe(true)
+    expect(create.slice(3)).toEqual([
       'records',
       'records/r',
       'records/r/versions',
@@ -359,7 +361,7 @@ describe('the fsync budget of DESIGN §8', () => {
       'records/r',
     ])
     const update = await ownSyncs(() => send(store, 'r', { drop: dropOf(3, 'b'), content: 'two' }))
-    expect(update).toHaveLength(5)
+    expect(update).toHaveLength(6)
     expect(await ownSyncs(() => store.commitDecision({ ...approve('t'), recordId: 'r' }))).toHaveLength(4)
     await store.close()
   })

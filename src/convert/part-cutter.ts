@@ -1,0 +1,87 @@
+import type { Kernels } from '../kernels/kernels.js'
+import type { OpenFile } from '../runtime/files.js'
+import { QUOTE } from './field-text.js'
+import { ROW_GROUP_CHARACTERS, ROW_GROUP_ROWS } from './row-groups.js'
+
+const BLOCK_BYTES = 1 << 20
+
+export interface FilePart {
+  /** Bytes [from, to) of whole records; the last one of the file may lack its line end. */
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * Cuts a file of plain text into parts that become row groups: 131,072 lines each, or as many as bring it to 32 MiB. Only quotes
+ * and line ends are looked at, so it runs far ahead of those who read the parts; where quoting is not well-formed they find out.
+ *
+ * The cuts are a matter of the bytes alone: whoever reads the parts, the file becomes the same row groups.
+ */
+export class PartCutter {
+  private readonly block: number
+  private readonly limits: PartLimits
+  /** The file's bytes [blockFrom, blockEnd) lie at `block`. */
+  private blockFrom: number
+  private blockEnd: number
+  private at: number
+
+  /** Allocates of `kernels`; the caller gives it back. `start`: where the first record starts. */
+  constructor(
+    private readonly kernels: Kernels,
+    private readonly file: OpenFile,
+    options: { readonly start: number; readonly sizeBytes: number; readonly limits?: PartLimits },
+  ) {
+    this.block = kernels.allocate(BLOCK_BYTES, 4096)
+    this.limits = options.limits ?? { rows: ROW_GROUP_ROWS, bytes: ROW_GROUP_CHARACTERS }
+    this.sizeBytes = options.sizeBytes
+    this.at = options.start
+    this.blockFrom = options.start
+    this.blockEnd = options.start
+  }
+
+  private readonly sizeBytes: number
+
+  /** null: the file is at its end. 'open': it ends inside quotes. */
+  async next(): Promise<FilePart | 'open' | null> {
+    const { kernels, block, sizeBytes } = this
+    const { rows, bytes } = this.limits
+    const from = this.at
+    if (from >= sizeBytes) return null
+    // The record that ends here or later is the last one.
+    const full = from + bytes - 1
+    let inside: 0 | 1 = 0
+    let lines = 0
+    for (let at = from; ; ) {
+      if (at === this.blockEnd) {
+        if (at === sizeBytes) return inside === 1 ? 'open' : this.cut(from, sizeBytes)
+        await this.load(at)
+      }
+      const end = at < full ? Math.min(this.blockEnd, full) : this.blockEnd
+      const most = at < full ? rows - lines : 1
+      const found = kernels.skipRecords(block + at - this.blockFrom, block + end - this.blockFrom, QUOTE, inside, most)
+      if (found === most) return this.cut(from, this.blockFrom + kernels.skipped.next - block)
+      lines += found
+      inside = kernels.skipped.inside
+      at = end
+    }
+  }
+
+  private cut(from: number, to: number): FilePart {
+    this.at = to
+    return { from, to }
+  }
+
+  private async load(from: number): Promise<void> {
+    const to = Math.min(from + BLOCK_BYTES, this.sizeBytes)
+    const { u8 } = this.kernels
+    const read = await this.file.read(u8.subarray(this.block, this.block + to - from), from)
+    if (read !== to - from) throw new Error('the source of a conversion became shorter')
+    this.blockFrom = from
+    this.blockEnd = to
+  }
+}
+
+export interface PartLimits {
+  readonly rows: number
+  readonly bytes: number
+}

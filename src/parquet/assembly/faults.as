@@ -1,0 +1,21 @@
+// Numbers of what can be wrong with bytes; `FAULTS` in verify-webassembly.ts has the words.
+export const LITERAL_CUT: i32 = -1
+export const LITERAL_LONG: i32 = -2
+export const COPY_CUT: i32 = -3
+export const COPY_OUTSIDE: i32 = -4
+export const STREAM_SHORT: i32 = -5
+export const RUN_HEADER_CUT: i32 = -6
+export const RUN_HEADER_LONG: i32 = -7
+export const RUN_EMPTY: i32 = -8
+export const LEVELS_PACKED_CUT: i32 = -9
+export const LEVELS_RUN_LONG: i32 = -10
+export const LEVEL_UNKNOWN: i32 = -11
+export const LEVELS_END: i32 = -12
+export const CODES_PACKED_CUT: i32 = -13
+export const CODES_RUN_LONG: i32 = -14
+export const CODES_RUN_CUT: i32 = -15
+export const CODES_END: i32 = -16
+export const CODE_OUTSIDE: i32 = -17
+export const VALUES_FEW: i32 = -18
+export const TEXT_LONG: i32 = -19
+export const VALUES_MANY: i32 = -20

@@ -1,0 +1,27 @@
+const FIRST_BYTES = 64 * 1024
+
+/** Bytes of a row group as they come, in one array that can be handed to another thread. */
+export class ByteSink {
+  private buffer: Uint8Array<ArrayBuffer>
+  length = 0
+
+  /** `room`: an array to begin with, whatever it holds, or how many bytes will probably come. */
+  constructor(room: ArrayBuffer | number = FIRST_BYTES) {
+    this.buffer = typeof room === 'number' ? new Uint8Array(room) : new Uint8Array(room)
+  }
+
+  append(bytes: Uint8Array): void {
+    if (this.length + bytes.length > this.buffer.length) {
+      const larger = new Uint8Array(Math.max(Math.ceil(this.buffer.length * 1.5), this.length + bytes.length))
+      larger.set(this.buffer.subarray(0, this.length))
+      this.buffer = larger
+    }
+    this.buffer.set(bytes, this.length)
+    this.length += bytes.length
+  }
+
+  /** All of them. What is appended later may not show in it. */
+  bytes(): Uint8Array<ArrayBuffer> {
+    return this.buffer.subarray(0, this.length)
+  }
+}

@@ -1,0 +1,170 @@
+import fc from 'fast-check'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { ColumnBuilder, PROBLEM } from '../../../src/columns/builder.js'
+import type { Column } from '../../../src/columns/column.js'
+import { takeVector } from '../../../src/columns/kernel-column.js'
+import { valueAt } from '../../../src/columns/value-format.js'
+import type { ColumnVector } from '../../../src/columns/vector.js'
+import { CellCodes } from '../../../src/convert/cell-codes.js'
+import { textOf } from '../../../src/convert/field-text.js'
+import { JudgeScratch } from '../../../src/convert/judged-texts.js'
+import type { Kernels } from '../../../src/kernels/kernels.js'
+import { compileTable } from '../../../src/tables/schema.js'
+import { layFields, loadBothForms, scratch, soil } from '../kernels/both-forms.js'
+
+let forms: readonly [Kernels, Kernels]
+beforeAll(async () => {
+  forms = await loadBothForms()
+})
+
+const columnOf = (field: Record<string, unknown>): Column =>
+  compileTable({ fields: [{ name: 'x', ...field }], missingValues: ['', 'NA'] }).columns[0]!
+
+function cellsOf(kernels: Kernels, column: Column | null, names = false): CellCodes {
+  scratch(kernels, () => soil(kernels, 200_000, 7))
+  return new CellCodes(kernels, { position: 1, column, names, expectedRows: 100, scratch: new JudgeScratch(kernels) })
+}
+
+/** The raw cells of one chunk, in batches. */
+type Chunk = readonly (readonly string[])[]
+
+function takeChunk(kernels: Kernels, cells: CellCodes, chunk: Chunk): ColumnVector | 'wrong' | 'full' {
+  cells.begin(true)
+  let rows = 0
+  for (const batch of chunk) {
+    const laid = layFields(kernels, batch)
+    const taken = cells.add(laid.fields, laid.stride, laid.rows, rows)
+    if (taken !== 'right') return taken
+    rows += laid.rows
+  }
+  const mark = kernels.mark()
+  const column = cells.take(rows)
+  if (typeof column === 'string') return column
+  const vector = takeVector(kernels, column)
+  if (cells.takesMemory) kernels.release(mark)
+  return vector
+}
+
+function inBoth<T>(act: (kernels: Kernels) => T): T {
+  const [first, second] = forms.map((kernels) => scratch(kernels, () => act(kernels)))
+  expect(second).toEqual(first)
+  return first!
+}
+
+/** The value of each row, null where it has none. */
+function valuesOf(vector: ColumnVector): unknown[] {
+  return Array.from({ length: vector.rows }, (_, row) => {
+    if (vector.validity[row] === 0) return null
+    return vector.form === 'plain' ? valueAt(vector.values, row) : valueAt(vector.dictionary, vector.codes[row]!)
+  })
+}
+
+/** What the column's own parser makes of the rows; null: one of them is wrong. */
+function modelOf(column: Column, raws: readonly string[]): unknown[] | null {
+  const builder = new ColumnBuilder(column)
+  for (const raw of raws) {
+    const code = builder.check(textOf(Buffer.from(raw)))
+    if (code === PROBLEM) return null
+    builder.push(code)
+  }
+  return valuesOf(builder.take())
+}
+
+const COLUMNS: readonly (readonly [string, Column, readonly string[], (i: number) => string])[] = [
+  ['number', columnOf({ type: 'number' }), ['1.5', '1.50', '"1.5"', '-0', '0', 'NaN', '', 'NA', '"NA"'], (i) => `${i / 8}`],
+  ['integer', columnOf({ type: 'integer', constraints: { minimum: 0 } }), ['1', '01', '+1', '', '""', '2'], (i) => `${i}`],
+  ['text', columnOf({ type: 'string' }), ['a', '"a"', '"a""b"', '', 'NA', '"NA"', 'ä'], (i) => (i % 3 === 0 ? `"${i},"` : `t${i}`)],
+  ['text with a rule', columnOf({ type: 'string', constraints: { minLength: 1 } }), ['a', '"a"', '', 'NA', 'b'], (i) => `t${i}`],
+  ['boolean', columnOf({ type: 'boolean' }), ['true', 'false', '"true"', '', 'NA', '1'], (i) => (i % 2 === 0 ? 'true' : '')],
+  [
+    'date',
+    columnOf({ type: 'date' }),
+    ['2024-01-01', '"2024-01-01"', '', 'NA'],
+    (i) => new Date(i * 86_400_000).toISOString().slice(0, 10),
+  ],
+]
+
+describe('the cells of a column', () => {
+  it.each(COLUMNS)('have the values of the column, however they come in batches and chunks: %s', (_, column, texts) => {
+    const chunk = fc.array(fc.array(fc.constantFrom(...texts), { minLength: 1, maxLength: 9 }), { minLength: 1, maxLength: 4 })
+    fc.assert(
+      fc.property(fc.array(chunk, { minLength: 1, maxLength: 3 }), (chunks) => {
+        const found = inBoth((kernels) => {
+          const cells = cellsOf(kernels, column)
+          return chunks.map((batches) => takeChunk(kernels, cells, batches))
+        })
+        chunks.forEach((batches, i) => {
+          const vector = found[i]!
+          if (typeof vector === 'string') throw new Error(vector)
+          expect(valuesOf(vector)).toEqual(modelOf(column, batches.flat()))
+          // Batches and earlier chunks leave no trace.
+          expect(inBoth((kernels) => takeChunk(kernels, cellsOf(kernels, column), [batches.flat()]))).toEqual(vector)
+        })
+      }),
+      { numRuns: 30 },
+    )
+  })
+
+  it.each(COLUMNS)('have them too where nearly all differ, in the middle of a chunk: %s', (_, column, texts, textFor) => {
+    const raws = Array.from({ length: 9000 }, (__, i) => (i % 50 === 0 ? texts[(i / 50) % texts.length]! : textFor(i)))
+    const batches = [raws.slice(0, 100), raws.slice(100, 5000), raws.slice(5000, 5001), raws.slice(5001)]
+    const [found, again] = inBoth((kernels) => {
+      const cells = cellsOf(kernels, column)
+      return [takeChunk(kernels, cells, batches), takeChunk(kernels, cells, batches)]
+    })
+    if (typeof found === 'string') throw new Error(found)
+    expect(valuesOf(found!)).toEqual(modelOf(column, raws))
+    expect(again).toEqual(found)
+  })
+
+  it.each(COLUMNS.filter(([name]) => name !== 'text'))('are wrong where one of them is, early or late: %s', (_, column, texts, textFor) => {
+    const wrong = column.constraints.length > 0 && column.physical === 'BYTE_ARRAY' ? '""""""""' : '?'
+    const bad = column.logical.kind === 'string' ? columnOf({ type: 'string', constraints: { pattern: '[a-z0-9]*' } }) : column
+    for (const length of [3, 9000]) {
+      for (const at of [0, Math.floor(length / 2), length - 1]) {
+        const raws = Array.from({ length }, (__, i) => (i === at ? wrong : length === 3 ? texts[0]! : textFor(i)))
+        expect(modelOf(bad, raws)).toBeNull()
+        const found = inBoth((kernels) =>
+          takeChunk(kernels, cellsOf(kernels, bad), [raws.slice(0, 2), raws.slice(2, 5000), raws.slice(5000)]),
+        )
+        expect(found).toBe('wrong')
+      }
+    }
+  })
+
+  it('keep bounds and required values by their own rows, not by those of an earlier chunk', () => {
+    const bounded = columnOf({ type: 'integer', constraints: { minimum: 0 } })
+    const required = columnOf({ type: 'string', constraints: { required: true } })
+    const found = inBoth((kernels) => {
+      const [numbers, texts] = [cellsOf(kernels, bounded), cellsOf(kernels, required)]
+      return [
+        [['1', '-1'], ['1'], ['-1'], ['2', '1']].map((batch) => typeof takeChunk(kernels, numbers, [batch])),
+        [['a', ''], ['a'], ['NA'], ['b', 'a']].map((batch) => typeof takeChunk(kernels, texts, [batch])),
+      ]
+    })
+    for (const types of found) expect(types).toEqual(['string', 'object', 'string', 'object'])
+  })
+})
+
+describe('the cell that names the record', () => {
+  it('gives the texts of the chunk by first appearance, unquoted, and which each row has', () => {
+    const found = inBoth((kernels) => {
+      const cells = cellsOf(kernels, null, true)
+      return [
+        ['b', '"b"', 'a', 'b'],
+        ['a', 'c', '"x ""y"""', 'a'],
+      ].map((batch) => {
+        cells.begin(true)
+        const laid = layFields(kernels, batch)
+        expect(cells.add(laid.fields, laid.stride, 2, 0)).toBe('right')
+        expect(cells.add(laid.fields + 2 * laid.stride * 4, laid.stride, 2, 2)).toBe('right')
+        return { texts: cells.chunkTexts(), rows: [...cells.textOfRow(4)] }
+      })
+    })
+    expect(found).toEqual([
+      // The key is the raw bytes: a text with quotes and without is one record all the same, by its text.
+      { texts: ['b', 'b', 'a'], rows: [0, 1, 2, 0] },
+      { texts: ['a', 'c', 'x "y"'], rows: [0, 1, 2, 0] },
+    ])
+  })
+})
