@@ -1,6 +1,6 @@
 import { runLane, runVerify } from '../src/convert/lane.js'
 import type { PoolResult, PoolTask } from '../src/convert/lane-protocol.js'
-import { nodeFiles, workerFiles } from '../src/runtime/files.js'
+import { workerFiles } from '../src/runtime/files.js'
 
 /** The Piscina entry: one task, one result, nothing thrown but defects. */
 export default async function work(task: PoolTask): Promise<PoolResult> {
@@ -11,8 +11,16 @@ export default async function work(task: PoolTask): Promise<PoolResult> {
       return convertSource(task.request, { files: workerFiles, plainText: task.plainText })
     }
     case 'lane':
-      return runLane(task, nodeFiles)
+      return runLane(task, workerFiles)
+    case 'split': {
+      const { runSplit } = await import('../src/convert/split-lane.js')
+      return runSplit(task, workerFiles)
+    }
+    case 'gather': {
+      const { runGather } = await import('../src/convert/gather-lane.js')
+      return runGather(task, workerFiles)
+    }
     case 'verify':
-      return runVerify(task, nodeFiles)
+      return runVerify(task, workerFiles)
   }
 }

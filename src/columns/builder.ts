@@ -45,11 +45,6 @@ export class ColumnBuilder {
     return this.count
   }
 
-  /** Distinct texts seen since the last take(), missing and wrong ones included. */
-  get distinctTexts(): number {
-    return this.codes.size
-  }
-
   /** Distinct values since the last take(). */
   get distinctValues(): number {
     return this.dictionary.count

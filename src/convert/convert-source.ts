@@ -4,7 +4,7 @@ import { takeVector } from '../columns/kernel-column.js'
 import { type CsvReader, openCsv } from '../csv/read-csv.js'
 import type { ReportErrorType } from '../documents/report.js'
 import type { ErrorCode } from '../errors.js'
-import { IntakeError } from '../errors.js'
+import { assert, IntakeError } from '../errors.js'
 import type { Kernels } from '../kernels/kernels.js'
 import type { Files, OpenFile } from '../runtime/files.js'
 import { buildTable, type Table } from '../tables/build-table.js'
@@ -14,7 +14,6 @@ import { borrowKernels, type KernelForm, returnKernels } from './kernel-loans.js
 import { KeyIndex, keyHashes } from './key-index.js'
 import { writeMendingFiles } from './mending-files.js'
 import { PartCutter } from './part-cutter.js'
-import { segmentOf } from './plain-text-chunk.js'
 import { PartReader, type PlainTextPlan, planPlainText } from './plain-text-source.js'
 import type { ConvertDone, ConvertRequest, ConvertResult, Output, StagedRecord, WithheldRecord } from './protocol.js'
 import { discardOutput, RecordWriter, type WrittenRecord } from './record-writer.js'
@@ -22,6 +21,7 @@ import { ReportBuilder } from './report-builder.js'
 import { inRowGroups, partition, ROW_GROUP_CHARACTERS, ROW_GROUP_ROWS, textBytesOfRows } from './row-groups.js'
 import { NO_RECORD, RowValidator, type Segment } from './row-validator.js'
 import { sampleColumns } from './sample-columns.js'
+import type { SplitSizes } from './split-sizes.js'
 
 const READ_BYTES = 1024 ** 2
 
@@ -35,6 +35,8 @@ export interface ConvertOptions {
   /** Lines of a part of plain text, and rows of a trial (ChunkPlan): for tests, which cut small files into many parts. */
   readonly partLines?: number
   readonly trialRows?: number
+  /** How a bulk file is taken apart: for tests as well. */
+  readonly splitSizes?: Partial<SplitSizes>
 }
 
 /**
@@ -46,7 +48,15 @@ export interface ConvertOptions {
  */
 export async function convertSource(request: ConvertRequest, options: ConvertOptions): Promise<ConvertResult> {
   try {
-    return await new Conversion(request, await tableOf(request), options).run()
+    const table = await tableOf(request)
+    let { plainText = true } = options
+    if (plainText && request.grouping.kind === 'column') {
+      const { convertSplitHere } = await import('./split-here.js')
+      const split = await convertSplitHere(request, options)
+      if (typeof split === 'object') return split
+      plainText = split === 'other'
+    }
+    return await new Conversion(request, table, { ...options, plainText }).run()
   } catch (error) {
     return options.signal?.aborted ? ABORTED : failureOf(error)
   }
@@ -202,23 +212,17 @@ class Conversion {
         if (progress !== null) Atomics.store(progress, 0, BigInt(part.to))
         this.rowsIn += chunk.rows + chunk.blank
         this.blank += chunk.blank
-        if (this.streams) {
-          const hashes = keyHashes(this.table, (column) => takeVector(kernels, chunk.columns[column]!), new Uint32Array(chunk.rows))
-          if (hashes === null || !keys.addHashes(hashes)) return false
-          this.goodOf[0] = (this.goodOf[0] ?? 0) + chunk.rows
-          if (chunk.rows > 0 && this.mayCommit) {
-            this.writer ??= await this.openWriter(recordIds[0]!)
-            await this.writer.writeColumns(kernels, chunk.columns)
-          }
-          continue
-        }
-        const segment = segmentOf(kernels, chunk, recordIndex)
-        if (recordIds.length > limits.recordsPerDrop || !keys.add(segment.vectors, segment.recordOfRow)) return false
-        for (let i = 0; i < segment.rows; i++) {
-          const record = segment.recordOfRow[i]!
-          this.goodOf[record] = (this.goodOf[record] ?? 0) + 1
-        }
-        await this.keep(segment)
+        const records = chunk.recordTexts.map(recordIndex)
+        if (recordIds.length > limits.recordsPerDrop) return false
+        const recordOfRow = this.streams ? new Uint32Array(chunk.rows) : Uint32Array.from(chunk.recordOfRow, (code) => records[code]!)
+        const hashes = keyHashes(this.table, (column) => takeVector(kernels, chunk.columns[column]!), recordOfRow)
+        if (hashes === null || !keys.addHashes(hashes)) return false
+        for (const record of recordOfRow) this.goodOf[record] = (this.goodOf[record] ?? 0) + 1
+        if (chunk.rows === 0 || !this.mayCommit) continue
+        // Rows of many records are staged by convertSplitFile; here they are only looked at.
+        assert(this.streams, 'there is one record')
+        this.writer ??= await this.openWriter(recordIds[0]!)
+        await this.writer.writeColumns(kernels, chunk.columns)
       }
       return true
     } catch (error) {

@@ -1,6 +1,7 @@
 import type { EncodedRowGroup } from '../parquet/encode-row-group.js'
 import type { FileLayout, FilePart, PartDigests } from '../parquet/verify-parts.js'
 import type { ConvertFailed, ConvertRequest, ConvertResult } from './protocol.js'
+import type { GatherResult, GatherTask, SplitResult, SplitTask } from './split-protocol.js'
 
 /**
  * One large file on all threads: each lane is one worker that takes parts of the file from a shared counter until there are none left, and
@@ -37,11 +38,11 @@ export interface WholeTask {
   readonly plainText: boolean
 }
 
-export type PoolTask = WholeTask | LaneTask | VerifyTask
+export type PoolTask = WholeTask | LaneTask | VerifyTask | SplitTask | GatherTask
 
 export type LaneResult = { readonly status: 'done' } | { readonly status: 'unclear' } | ConvertFailed
 export type VerifyResult = { readonly status: 'done'; readonly digests: PartDigests } | ConvertFailed
-export type PoolResult = ConvertResult | LaneResult | VerifyResult
+export type PoolResult = ConvertResult | LaneResult | VerifyResult | SplitResult | GatherResult
 
 /** Words of `control`. */
 export const NEXT_PART = 0

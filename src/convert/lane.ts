@@ -24,6 +24,8 @@ import {
 } from './lane-protocol.js'
 import { PartReader, planPlainText } from './plain-text-source.js'
 
+/** What a part usually takes of the kernels' memory. */
+const LANE_BYTES = 32 << 20
 /** How long a lane sleeps at most before it looks again; it is woken earlier. */
 const LOOK_MS = 50
 
@@ -46,6 +48,7 @@ export async function runLane(task: LaneTask, files: Files): Promise<LaneResult>
       if (!waitForCut(control, 0)) return { status: 'done' }
       const direct = new Set(Array.from(task.direct.keys()).filter((position) => task.direct[position] === 1))
       const plan = { ...planned, chunk: { ...planned.chunk, direct } }
+      kernels.reserve(LANE_BYTES)
       const reader = new PartReader(kernels, plan, file)
       // What a part comes to, by those before it.
       let packed = Math.ceil(plan.partBytes / 2)
@@ -106,7 +109,7 @@ function unclear(control: Int32Array): LaneResult {
 }
 
 /** False: there is no such part, or the work is at its end. */
-function waitForCut(control: Int32Array, part: number): boolean {
+export function waitForCut(control: Int32Array, part: number): boolean {
   for (;;) {
     if (Atomics.load(control, STOP) !== 0) return false
     // In this order: the last part is counted before its end is told.

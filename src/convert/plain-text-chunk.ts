@@ -1,13 +1,11 @@
 import { isUtf8 } from 'node:buffer'
-import { type KernelColumn, takeVector, widthOf } from '../columns/kernel-column.js'
+import { type KernelColumn, widthOf } from '../columns/kernel-column.js'
 import { isRecordId } from '../core/record-id.js'
-import { assert } from '../errors.js'
 import type { Kernels } from '../kernels/kernels.js'
 import type { Table } from '../tables/schema.js'
 import { CellCodes, TRIAL_ROWS } from './cell-codes.js'
 import { JudgeScratch } from './judged-texts.js'
 import { KernelRegion } from './kernel-region.js'
-import { NO_RECORD, type Segment } from './row-validator.js'
 
 /** 32-bit words for field offsets of one batch: small enough to stay in the cache together with the text they point into. */
 const BATCH_WORDS = 16_384
@@ -65,7 +63,9 @@ export class ChunkReader {
   /** What was allocated for one chunk alone lies above. */
   private chunkMark: number | null = null
   /** A text of the last chunk was wrong, or may have been: kept, it would be so in every chunk that comes. */
-  private keepsWrong = false
+  private isBroken = false
+  private rows = 0
+  private blank = 0
 
   constructor(
     private readonly kernels: Kernels,
@@ -96,16 +96,15 @@ export class ChunkReader {
     this.cells = cells
   }
 
-  /**
-   * Reads the records that start in [start, limit); the text of the last one may go on up to `end`. `final`: the file ends at `end`.
-   * Returns the columns and the place where the next record starts, 'short' when the last record goes on beyond `end`, or 'unclear'.
-   */
-  read(start: number, limit: number, end: number, final: boolean): { columns: ChunkColumns; next: number } | 'short' | 'unclear' {
-    const keeps = !this.keepsWrong && this.cells.reduce((bytes, cell) => bytes + cell.keptBytes, 0) <= KEPT_BYTES
-    let found = this.readOnce(start, limit, end, final, keeps)
-    if (found === 'full') found = this.readOnce(start, limit, end, final, false)
-    this.keepsWrong = found === 'unclear' || found === 'full'
-    return found === 'full' ? 'unclear' : found
+  /** A chunk whose text lies at [start, end) as a whole. The columns, or 'unclear'. */
+  read(start: number, end: number): ChunkColumns | 'unclear' {
+    for (const keeps of [true, false]) {
+      this.begin(keeps)
+      const next = this.feed(start, end, true)
+      const found = typeof next === 'string' ? next : next === end ? this.end() : 'unclear'
+      if (found !== 'full') return found
+    }
+    return 'unclear'
   }
 
   /** Gives back what the last chunk's columns alone took. To be called before anything else is allocated for the next one. */
@@ -114,63 +113,56 @@ export class ChunkReader {
     this.chunkMark = null
   }
 
-  private readOnce(
-    start: number,
-    limit: number,
-    end: number,
-    final: boolean,
-    keeps: boolean,
-  ): { columns: ChunkColumns; next: number } | 'short' | 'unclear' | 'full' {
-    const { kernels, plan, fields } = this
+  /**
+   * Starts a chunk, after `release`. `keeps`: texts of earlier chunks stay known. Where they leave no room, 'full' is said of the chunk, and it is to be begun anew without them.
+   */
+  begin(keeps: boolean): void {
     this.release()
-    for (const cell of this.cells) cell.begin(keeps)
+    const pays = this.cells.reduce((bytes, cell) => bytes + cell.keptBytes, 0) <= KEPT_BYTES
+    for (const cell of this.cells) cell.begin(keeps && pays && !this.isBroken)
+    this.isBroken = true
+    this.rows = 0
+    this.blank = 0
+  }
+
+  /**
+   * Takes the records that end in [start, end), which begins with a record. `final`: the last one may lack its line end. Returns where the
+   * first record begins that was not taken; its text is to come again, with more behind it.
+   */
+  feed(start: number, end: number, final: boolean): number | 'unclear' | 'full' {
+    const { kernels, plan, fields } = this
     const stride = plan.width + 1
-    let rows = 0
-    let blank = 0
     let at = start
-    while (at < limit) {
-      let found = kernels.tokenise(at, end, final, plan.width, plan.delimiter, plan.quote, fields, this.batchRows)
+    while (at < end) {
+      const found = kernels.tokenise(at, end, final, plan.width, plan.delimiter, plan.quote, fields, this.batchRows)
       const { status, next, recordEnd } = kernels.result
-      let after = next
       if (status === 'odd' || status === 'ragged') return 'unclear'
-      // Records that start beyond the limit belong to the next chunk.
-      const u32 = kernels.u32
-      const base = fields >>> 2
-      let cut = false
-      while (found > 0 && u32[base + (found - 1) * stride]! >= limit) {
-        found--
-        after = u32[base + found * stride]!
-        cut = true
-      }
       const kept = kernels.keepRows(fields, found, plan.width, plan.rowBytes, plan.quote)
       if (kept < 0) return 'unclear'
-      blank += found - kept
+      this.blank += found - kept
       if (kept > 0) {
         for (const cell of this.cells) {
-          const taken = cell.add(fields, stride, kept, rows)
+          const taken = cell.add(fields, stride, kept, this.rows)
           if (taken !== 'right') return taken === 'full' ? 'full' : 'unclear'
         }
-        rows += kept
+        this.rows += kept
       }
-      if (cut) {
-        at = after
-        break
+      if (status === 'blank') {
+        this.blank++
+        at = recordEnd
+      } else {
+        at = next
+        if (found === 0) break
       }
-      if (status === 'blank' && after < limit) {
-        blank++
-        after = recordEnd
-      } else if (found === 0) {
-        if (after >= end && final) {
-          at = after
-          break
-        }
-        return 'short'
-      }
-      at = after
     }
-    if (!isUtf8(kernels.u8.subarray(start, at))) return 'unclear'
-    const columns = this.finish(rows, blank)
-    return typeof columns === 'string' ? columns : { columns, next: at }
+    return isUtf8(kernels.u8.subarray(start, at)) ? at : 'unclear'
+  }
+
+  /** The columns of the chunk, until the next one begins. */
+  end(): ChunkColumns | 'unclear' | 'full' {
+    const columns = this.finish(this.rows, this.blank)
+    this.isBroken = typeof columns === 'string'
+    return columns
   }
 
   private finish(rows: number, blank: number): ChunkColumns | 'unclear' | 'full' {
@@ -181,7 +173,7 @@ export class ChunkReader {
     for (const cell of this.cells) {
       if (!cell.names) continue
       recordTexts = cell.chunkTexts()
-      if (!recordTexts.every((text) => this.namesRecord(text))) return 'unclear'
+      if (!recordTexts.every((text) => namesRecord(plan, text))) return 'unclear'
       recordOfRow = cell.textOfRow(rows)
     }
     const present = new Set(this.cells.flatMap(({ column }) => (column === null ? [] : [column.index])))
@@ -198,14 +190,6 @@ export class ChunkReader {
     return { rows, blank, columns, recordTexts, recordOfRow }
   }
 
-  /** An empty text names no record, nor does one that means "no value" in the record's own column. */
-  private namesRecord(text: string): boolean {
-    const { plan } = this
-    const column = plan.columnOfCell[plan.recordCell]!
-    if (text === '' || (column >= 0 && plan.table.columns[column]!.missingValues.has(text))) return false
-    return isRecordId(`${plan.recordPrefix}${text}${plan.recordSuffix}`)
-  }
-
   private absent(index: number, rows: number): KernelColumn {
     const { physical } = this.plan.table.columns[index]!
     const width = physical === 'BYTE_ARRAY' ? 4 : widthOf(physical)
@@ -220,15 +204,9 @@ export class ChunkReader {
   }
 }
 
-/** For a caller that keeps many chunks: the same rows as RowValidator would have gathered. `recordIndex` gives the record of each text. */
-export function segmentOf(kernels: Kernels, chunk: ChunkColumns, recordIndex: (text: string) => number): Segment {
-  const { rows, recordTexts } = chunk
-  const vectors = chunk.columns.map((column) => takeVector(kernels, column))
-  if (recordTexts.length === 0) return { rows, vectors, recordOfRow: new Uint32Array(rows) }
-  const records = recordTexts.map(recordIndex)
-  assert(
-    records.every((r) => r !== NO_RECORD),
-    'every row has its record',
-  )
-  return { rows, vectors, recordOfRow: Uint32Array.from(chunk.recordOfRow, (code) => records[code]!) }
+/** An empty text names no record, nor does one that means "no value" in the record's own column. */
+export function namesRecord(plan: ChunkPlan, text: string): boolean {
+  const column = plan.columnOfCell[plan.recordCell]!
+  if (text === '' || (column >= 0 && plan.table.columns[column]!.missingValues.has(text))) return false
+  return isRecordId(`${plan.recordPrefix}${text}${plan.recordSuffix}`)
 }

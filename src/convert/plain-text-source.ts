@@ -4,6 +4,7 @@ import type { Kernels } from '../kernels/kernels.js'
 import type { OpenFile } from '../runtime/files.js'
 import { type HeaderMatch, matchHeader } from '../tables/header.js'
 import type { Table } from '../tables/schema.js'
+import { KernelRegion } from './kernel-region.js'
 import type { FilePart } from './part-cutter.js'
 import { type ChunkColumns, type ChunkPlan, ChunkReader } from './plain-text-chunk.js'
 import type { ConvertRequest } from './protocol.js'
@@ -126,6 +127,9 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes
 }
 
+/** Text that is read at a time: little enough to stay in the processor's cache until it is taken apart. */
+const BLOCK_BYTES = 512 * 1024
+
 /**
  * Reads parts of a planned file, one after the other or any of them: the memory for text, fields and dictionaries is taken once, from the
  * kernels' stack, and is the caller's to give back.
@@ -133,8 +137,7 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 export class PartReader {
   private readonly mark: number
   private reader: ChunkReader
-  private text: number
-  private textBytes: number
+  private text: KernelRegion
   private parts = 0
 
   constructor(
@@ -143,38 +146,47 @@ export class PartReader {
     private readonly file: OpenFile,
   ) {
     this.mark = kernels.mark()
-    this.textBytes = plan.partBytes
-    this.text = kernels.allocate(this.textBytes, 4096)
+    this.text = new KernelRegion(kernels, BLOCK_BYTES * 2)
     this.reader = new ChunkReader(kernels, plan.chunk)
   }
 
   /** The rows of a part, until the next one is read. null: it is not clean, plain text. */
-  async read({ from, to }: FilePart): Promise<ChunkColumns | null> {
+  async read(part: FilePart): Promise<ChunkColumns | null> {
     this.renewNowAndThen()
-    this.reader.release()
-    await this.load(from, to)
-    const end = this.text + to - from
-    const found = this.reader.read(this.text, end, end, true)
+    for (const keeps of [true, false]) {
+      this.reader.begin(keeps)
+      const found = await this.readBlocks(part)
+      if (found !== 'full') return found === 'unclear' ? null : found
+    }
+    return null
+  }
+
+  private async readBlocks({ from, to }: FilePart): Promise<ChunkColumns | 'unclear' | 'full'> {
+    const { kernels, text, reader } = this
+    // Bytes of a record whose end was not read yet; they lie at the beginning of the text.
+    let held = 0
+    for (let at = from; at < to; ) {
+      const bytes = Math.min(to - at, Math.max(BLOCK_BYTES, held))
+      const address = text.reserve(held + bytes)
+      const read = await this.file.read(kernels.u8.subarray(address + held, address + held + bytes), at)
+      if (read !== bytes) throw new Error('the source of a conversion became shorter')
+      at += bytes
+      const end = address + held + bytes
+      const next = reader.feed(address, end, at === to)
+      if (typeof next === 'string') return next
+      held = end - next
+      if (held > this.plan.chunk.rowBytes) return 'unclear'
+      kernels.u8.copyWithin(address, next, end)
+    }
     // Where one part ends the next must begin.
-    return typeof found === 'string' || found.next !== end ? null : found.columns
+    return held > 0 ? 'unclear' : reader.end()
   }
 
   /** Memory that grew left its old room behind. What a part gives depends on the part alone, so beginning anew shows nowhere. */
   private renewNowAndThen(): void {
     if (++this.parts % PARTS_PER_READER !== 0) return
     this.kernels.release(this.mark)
-    this.text = this.kernels.allocate(this.textBytes, 4096)
+    this.text = new KernelRegion(this.kernels, BLOCK_BYTES * 2)
     this.reader = new ChunkReader(this.kernels, this.plan.chunk)
-  }
-
-  private async load(start: number, end: number): Promise<void> {
-    const bytes = end - start
-    if (bytes > this.textBytes) {
-      this.textBytes = bytes
-      this.text = this.kernels.allocate(bytes, 4096)
-    }
-    const { u8 } = this.kernels
-    const read = await this.file.read(u8.subarray(this.text, this.text + bytes), start)
-    if (read !== bytes) throw new Error('the source of a conversion became shorter')
   }
 }

@@ -9,6 +9,7 @@ import type { LaneResult, LaneTask, PoolResult, PoolTask, VerifyResult, VerifyTa
 import type { NotOnLanes } from './large-file.js'
 import { type Converter, type ConvertRequest, type ConvertResult, LARGE_FILE_BYTES } from './protocol.js'
 import { Shares } from './shares.js'
+import type { GatherResult, GatherTask, SplitResult, SplitTask } from './split-protocol.js'
 
 const DEFAULT_MEMORY_BYTES = DEFAULT_CONVERT.memoryMb * 1024 ** 2
 
@@ -91,6 +92,18 @@ export class ConvertPool implements Converter {
   }
 
   private async convertOnLanes(request: ConvertRequest, options: { signal?: AbortSignal }): Promise<ConvertResult | NotOnLanes> {
+    const ending = options.signal === undefined ? {} : { signal: options.signal }
+    if (request.grouping.kind === 'column') {
+      const { convertSplitFile } = await import('./split-file.js')
+      return convertSplitFile(request, {
+        files: this.files,
+        lanes: this.lanes,
+        inThread: false,
+        runSplit: async (task: SplitTask) => (await this.pool.run(task)) as SplitResult,
+        runGather: async (task: GatherTask) => (await this.pool.run(task)) as GatherResult,
+        ...ending,
+      })
+    }
     this.largeFile ??= import('./large-file.js')
     const { convertLargeFile } = await this.largeFile
     return convertLargeFile(request, {
@@ -100,7 +113,7 @@ export class ConvertPool implements Converter {
       // Lanes stop by a flag in shared memory; aborting their task would kill the thread.
       runLane: async (task: LaneTask) => (await this.pool.run(task, { transferList: [task.port] })) as LaneResult,
       runVerify: async (task: VerifyTask) => (await this.pool.run(task)) as VerifyResult,
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
+      ...ending,
     })
   }
 }

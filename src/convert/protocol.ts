@@ -43,7 +43,7 @@ export type Grouping =
   | { readonly kind: 'column'; readonly prefix: string; readonly column: string; readonly suffix: string }
 
 export type Output =
-  /** One folder per record: `<stagingRoot>/<drop-id>-<first 16 hex of SHA-256(record_id)>/data.parquet`, synced. */
+  /** One folder per record: `<stagingRoot>/<drop-id>-<first 16 hex of SHA-256(record_id)>/data.parquet`, for the commit to sync. */
   | { readonly kind: 'staging'; readonly stagingRoot: string; readonly dropId: string }
   /** One file, which must not exist; synced. Needs grouping 'single'. */
   | { readonly kind: 'file'; readonly path: string }

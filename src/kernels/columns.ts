@@ -25,8 +25,8 @@ export function keepRows(memory: ColumnMemory, fields: number, rows: number, wid
   for (let r = 0; r < rows; r++, row += stride) {
     const start = u32[row]!
     const length = u32[row + width]! - 1 - start
-    // csv-parse counts the line end of a row as well, and only it knows how long that is.
-    if (length + 2 > rowBytes) return -1
+    // csv-parse counts the line end of a row as well, and looks ahead: near the limit it decides.
+    if (length + 8 > rowBytes) return -1
     if (length <= blankBytes && isBlank(u8, u32, row, width, quote)) continue
     if (target !== row) u32.copyWithin(target, row, row + stride)
     target += stride

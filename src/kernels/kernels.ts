@@ -25,6 +25,8 @@ export interface Kernels {
    * (reads into whole pages are nearly twice as fast). Throws RangeError beyond the maximum that the kernels were loaded with.
    */
   allocate(bytes: number, alignment?: number): number
+  /** Makes sure of room for so many bytes more, where it is known that they will be needed: growing now and then costs more. */
+  reserve(bytes: number): void
   /** Everything allocated since `mark()` is given back by `release(mark)`, dictionaries that grew meanwhile included. The memory itself does not shrink. */
   mark(): number
   release(mark: number): void
@@ -73,6 +75,8 @@ export interface Kernels {
    * Returns the rows done; fewer when the table must grow. For `TextDictionary`, which owns tables; use that.
    */
   lookup(fields: number, stride: number, column: number, rows: number, table: number, codes: number): number
+  /** Puts entries 0 to `size` into 2 ** `bits` free slots. For `TextDictionary` as well. */
+  fillSlots(slots: number, bits: number, entries: number, size: number): void
 
   /**
    * Parquet bit-packing of `count` words at `codes`, least significant bit first, the last group of eight filled up with zeros. `width`: 1
@@ -178,7 +182,7 @@ export interface Kernels {
 
   /**
    * Takes rows without content (all cells empty, quoted or not) out of what `tokenise` wrote, and returns how many are left; -1: one row is
-   * longer than `rowBytes`, counting two bytes for its line end.
+   * longer than `rowBytes` less eight: near the limit csv-parse decides.
    */
   keepRows(fields: number, rows: number, width: number, rowBytes: number, quote: number): number
   /**
@@ -215,6 +219,49 @@ export interface Kernels {
   fixedFields(values: number, width: number, count: number, out: number): void
   textFields(data: number, ends: number, count: number, out: number): void
   entryFields(entries: number, codes: number, count: number, out: number): void
+
+  /*
+   * Rows of a bulk file by their record.
+   */
+
+  /**
+   * The codes of some rows (words at `rows`), numbered anew by first appearance: `keyOf` holds the old code of each new one. Missing rows get 0.
+   * `codeOf` has a word for each old code, all of them NONE before and after. Returns how many new codes there are.
+   */
+  takeCodes(codes: number, validity: number, rows: number, count: number, codeOf: number, keyOf: number, out: number): number
+  /**
+   * A dictionary of values in line: the code of each row by first appearance of its bytes, 0 for a missing one, and at `firsts` the row in which
+   * each value stands first. `slots` has 2 to the power of `slotBits` words, more than there are rows. Returns how many codes there are.
+   */
+  codeFixed(
+    values: number,
+    width: 4 | 8 | 16,
+    validity: number,
+    count: number,
+    slots: number,
+    slotBits: number,
+    out: number,
+    firsts: number,
+  ): number
+  codeTexts(
+    data: number,
+    offsets: number,
+    validity: number,
+    count: number,
+    slots: number,
+    slotBits: number,
+    out: number,
+    firsts: number,
+  ): number
+  /** Where the content of each row that `tokenise` found stands: two words a row, its first byte and its length. */
+  rowSpans(fields: number, width: number, rows: number, out: number): void
+  /** Adds each row to the two words of its code at `tally`: one row, and its bytes with a line end. */
+  tallySpans(spans: number, codes: number, rows: number, tally: number): void
+  /**
+   * Copies each row, and a LF behind it, to the end of its group: `groupOf` has the group of each code, NONE for one that is left out; `ends` is
+   * where the rows of each group end so far.
+   */
+  scatterSpans(spans: number, codes: number, groupOf: number, rows: number, ends: number): void
 }
 
 /** Bytes of a value of fixed width. */

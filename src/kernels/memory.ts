@@ -32,6 +32,11 @@ export abstract class KernelMemory {
   /** Makes the memory at least `bytes` (whole pages) long, keeping what it holds, and returns it. */
   protected abstract grow(bytes: number): ArrayBuffer
 
+  reserve(bytes: number): void {
+    const needed = Math.ceil((this.top + bytes + SLACK_BYTES) / PAGE_BYTES) * PAGE_BYTES
+    if (needed > this.buffer.byteLength && needed <= this.maximumBytes) this.adopt(this.grow(needed))
+  }
+
   allocate(bytes: number, alignment = 16): number {
     assert(bytes >= 0 && Number.isInteger(bytes), `${bytes} bytes`)
     assert(alignment >= 16 && (alignment & (alignment - 1)) === 0, `alignment ${alignment}`)

@@ -5,7 +5,6 @@ import {
   ARENA_END,
   ENTRIES,
   ENTRY_BYTES,
-  fillSlots,
   HEADER_BYTES,
   LIMIT,
   SIZE,
@@ -29,6 +28,11 @@ export interface TextDictionaryOptions {
   readonly expectedEntries?: number
 }
 
+interface Segment {
+  readonly address: number
+  readonly bytes: number
+}
+
 /**
  * The distinct raw texts of one column, quotes included, numbered by first appearance. Lives in the memory of its kernels from where it was
  * made: releasing a mark from before, or one from between its growing, is the end of it.
@@ -38,7 +42,10 @@ export class TextDictionary {
   private readonly maxEntries: number
   private readonly maxArenaBytes: number
   private slotBits: number
-  private segmentBytes = 0
+  /** Where the texts lie, in the order in which they are filled. */
+  private readonly segments: Segment[] = []
+  /** The first of them that hold texts. */
+  private filled = 0
   private arenaBytes = 0
 
   constructor(
@@ -95,16 +102,17 @@ export class TextDictionary {
     return this.kernels.u8.subarray(address, address + this.kernels.u32[entry + 1]!)
   }
 
-  /** Forgets all texts and keeps the room they had, save for what lies in earlier segments. */
+  /** Forgets all texts and keeps the room they had. */
   clear(): void {
     const { u32 } = this.kernels
     const header = this.table >>> 2
     const slots = u32[header + SLOTS]! >>> 2
     u32.fill(0, slots, slots + ((SLOT_BYTES / 4) << this.slotBits))
     u32[header + SIZE] = 0
-    // The last segment is the largest. It is used again from its start, the others are lost until the mark is released.
-    u32[header + ARENA] = u32[header + ARENA_END]! - this.segmentBytes
-    this.arenaBytes = this.segmentBytes
+    // No room: the first text asks for a segment.
+    u32[header + ARENA] = 0
+    u32[header + ARENA_END] = 0
+    this.filled = 0
   }
 
   private entryAt(code: number): number {
@@ -139,21 +147,36 @@ export class TextDictionary {
     u32[header + SLOT_BITS] = this.slotBits
     u32[header + ENTRIES] = entries
     u32[header + LIMIT] = limit
-    fillSlots(kernels.i32, new DataView(kernels.buffer), slots, this.slotBits, entries, size)
+    kernels.fillSlots(slots, this.slotBits, entries, size)
   }
 
   /** Texts stay where they are: an address in a slot is right for ever, so the arena grows by segments and nothing moves. */
   private addSegment(length: number): boolean {
-    const left = this.maxArenaBytes - this.arenaBytes
-    const doubled = Math.min(Math.max(this.segmentBytes * 2, FIRST_SEGMENT_BYTES), LARGEST_SEGMENT_BYTES)
-    const bytes = Math.min(Math.max(doubled, length), left)
-    if (bytes < length) return false
-    const address = this.kernels.allocate(bytes)
+    const segment = this.emptySegment(length) ?? this.newSegment(length)
+    if (segment === null) return false
+    this.segments.splice(this.filled++, 0, segment)
     const header = this.table >>> 2
-    this.kernels.u32[header + ARENA] = address
-    this.kernels.u32[header + ARENA_END] = address + bytes
-    this.segmentBytes = bytes
-    this.arenaBytes += bytes
+    this.kernels.u32[header + ARENA] = segment.address
+    this.kernels.u32[header + ARENA_END] = segment.address + segment.bytes
     return true
+  }
+
+  /** One of those that held texts which were forgotten, taken out of its place. */
+  private emptySegment(length: number): Segment | null {
+    for (let i = this.filled; i < this.segments.length; i++) {
+      if (this.segments[i]!.bytes >= length) return this.segments.splice(i, 1)[0]!
+    }
+    return null
+  }
+
+  private newSegment(length: number): Segment | null {
+    const left = this.maxArenaBytes - this.arenaBytes
+    const last = this.segments[this.filled - 1]?.bytes ?? 0
+    const doubled = Math.min(Math.max(last * 2, FIRST_SEGMENT_BYTES), LARGEST_SEGMENT_BYTES)
+    const bytes = Math.min(Math.max(doubled, length), left)
+    if (bytes < length) return null
+    const address = this.kernels.allocate(bytes)
+    this.arenaBytes += bytes
+    return { address, bytes }
   }
 }

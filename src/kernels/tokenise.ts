@@ -141,9 +141,9 @@ export function recordAfter(u8: Uint8Array, start: number, end: number, quote: n
   return -1
 }
 
-/** `Kernels.skipRecords`. */
+/** `Kernels.skipRecords`, by searches of the runtime, which are many times as fast as a loop over bytes. */
 export function skipRecords(
-  u8: Uint8Array,
+  memory: Buffer,
   start: number,
   end: number,
   quote: number,
@@ -151,17 +151,28 @@ export function skipRecords(
   most: number,
   skipped: SkippedRecords,
 ): number {
-  let quoted = inside === 1
-  let count = 0
+  const bytes = memory.subarray(start, end)
+  const find = (byte: number, from: number): number => {
+    const at = bytes.indexOf(byte, from)
+    return at < 0 ? bytes.length : at
+  }
   skipped.next = 0
   skipped.inside = 0
-  for (let i = start; i < end; i++) {
-    const byte = u8[i]!
-    if (byte === quote && quote !== 0) quoted = !quoted
-    else if (byte === LF && !quoted) {
-      skipped.next = i + 1
-      if (++count === most) return count
+  let count = 0
+  let quoted = inside === 1
+  let nextQuote = quote === 0 ? bytes.length : find(quote, 0)
+  for (let at = 0; ; ) {
+    const lineEnd = quoted ? bytes.length : find(LF, at)
+    if (nextQuote < lineEnd) {
+      quoted = !quoted
+      at = nextQuote + 1
+      nextQuote = find(quote, at)
+      continue
     }
+    if (lineEnd === bytes.length) break
+    at = lineEnd + 1
+    skipped.next = start + at
+    if (++count === most) return count
   }
   skipped.inside = quoted ? 1 : 0
   return count

@@ -3,8 +3,9 @@ import { encodeHybrid, packBits } from './hybrid.js'
 import type { FixedWidth, Kernels, SkippedRecords, TokeniseResult } from './kernels.js'
 import { INITIAL_BYTES, KernelMemory } from './memory.js'
 import { type ParseMemory, parseDate, parseDecimal, parseDouble, parseInt32, parseInt64, parseTime, parseTimestamp } from './parse.js'
+import * as records from './records.js'
 import { compressSnappy } from './snappy.js'
-import { lookup } from './text-table.js'
+import { fillSlots, lookup } from './text-table.js'
 import { copyTexts } from './texts.js'
 import { countByte, recordAfter, skipRecords, tokenise } from './tokenise.js'
 
@@ -45,7 +46,7 @@ export class TypescriptKernels extends KernelMemory implements Kernels {
   }
 
   skipRecords(start: number, end: number, quote: number, inside: 0 | 1, most: number): number {
-    return skipRecords(this.u8, start, end, quote, inside, most, this.skipped)
+    return skipRecords(this.bytes, start, end, quote, inside, most, this.skipped)
   }
 
   tokenise(
@@ -63,6 +64,10 @@ export class TypescriptKernels extends KernelMemory implements Kernels {
 
   lookup(fields: number, stride: number, column: number, rows: number, table: number, codes: number): number {
     return lookup(this.i32, this.view, this.u8, fields, stride, column, rows, table, codes)
+  }
+
+  fillSlots(slots: number, bits: number, entries: number, size: number): void {
+    fillSlots(this.i32, this.view, slots, bits, entries, size)
   }
 
   packBits(codes: number, count: number, width: number, out: number): number {
@@ -284,5 +289,47 @@ export class TypescriptKernels extends KernelMemory implements Kernels {
       u8[validity + row] = 1
     }
     return rows
+  }
+
+  takeCodes(codes: number, validity: number, rows: number, count: number, codeOf: number, keyOf: number, out: number): number {
+    return records.takeCodes(this.u8, this.u32, codes, validity, rows, count, codeOf, keyOf, out)
+  }
+
+  codeFixed(
+    values: number,
+    width: 4 | 8 | 16,
+    validity: number,
+    count: number,
+    slots: number,
+    slotBits: number,
+    out: number,
+    firsts: number,
+  ): number {
+    return records.codeFixed(this.u8, this.u32, values, width, validity, count, slots, slotBits, out, firsts)
+  }
+
+  codeTexts(
+    data: number,
+    offsets: number,
+    validity: number,
+    count: number,
+    slots: number,
+    slotBits: number,
+    out: number,
+    firsts: number,
+  ): number {
+    return records.codeTexts(this.u8, this.u32, data, offsets, validity, count, slots, slotBits, out, firsts)
+  }
+
+  rowSpans(fields: number, width: number, rows: number, out: number): void {
+    records.rowSpans(this.u32, fields, width, rows, out)
+  }
+
+  tallySpans(spans: number, codes: number, rows: number, tally: number): void {
+    records.tallySpans(this.u32, spans, codes, rows, tally)
+  }
+
+  scatterSpans(spans: number, codes: number, groupOf: number, rows: number, ends: number): void {
+    records.scatterSpans(this.u8, this.u32, spans, codes, groupOf, rows, ends)
   }
 }

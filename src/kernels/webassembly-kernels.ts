@@ -19,6 +19,7 @@ interface Exports {
   readonly countByte: (start: number, end: number, byte: number) => number
   readonly tokenise: (start: number, end: number, width: number, delimiter: number, quote: number, out: number, maxRows: number) => number
   readonly lookup: Kernels['lookup']
+  readonly fillSlots: Kernels['fillSlots']
   readonly packBits: Kernels['packBits']
   readonly encodeHybrid8: (values: number, count: number, width: number, out: number) => number
   readonly encodeHybrid32: (values: number, count: number, width: number, out: number) => number
@@ -48,6 +49,12 @@ interface Exports {
   readonly fixedFields: Kernels['fixedFields']
   readonly textFields: Kernels['textFields']
   readonly entryFields: Kernels['entryFields']
+  readonly takeCodes: Kernels['takeCodes']
+  readonly codeFixed: Kernels['codeFixed']
+  readonly codeTexts: Kernels['codeTexts']
+  readonly rowSpans: Kernels['rowSpans']
+  readonly tallySpans: Kernels['tallySpans']
+  readonly scatterSpans: Kernels['scatterSpans']
   readonly gather1: GatherKernel
   readonly gather4: GatherKernel
   readonly gather8: GatherKernel
@@ -134,6 +141,10 @@ export class WebassemblyKernels extends KernelMemory implements Kernels {
 
   lookup(fields: number, stride: number, column: number, rows: number, table: number, codes: number): number {
     return this.code.lookup(fields, stride, column, rows, table, codes)
+  }
+
+  fillSlots(slots: number, bits: number, entries: number, size: number): void {
+    this.code.fillSlots(slots, bits, entries, size)
   }
 
   packBits(codes: number, count: number, width: number, out: number): number {
@@ -315,6 +326,48 @@ export class WebassemblyKernels extends KernelMemory implements Kernels {
 
   entryFields(entries: number, codes: number, count: number, out: number): void {
     this.code.entryFields(entries, codes, count, out)
+  }
+
+  takeCodes(codes: number, validity: number, rows: number, count: number, codeOf: number, keyOf: number, out: number): number {
+    return this.code.takeCodes(codes, validity, rows, count, codeOf, keyOf, out)
+  }
+
+  codeFixed(
+    values: number,
+    width: 4 | 8 | 16,
+    validity: number,
+    count: number,
+    slots: number,
+    slotBits: number,
+    out: number,
+    firsts: number,
+  ): number {
+    return this.code.codeFixed(values, width, validity, count, slots, slotBits, out, firsts)
+  }
+
+  codeTexts(
+    data: number,
+    offsets: number,
+    validity: number,
+    count: number,
+    slots: number,
+    slotBits: number,
+    out: number,
+    firsts: number,
+  ): number {
+    return this.code.codeTexts(data, offsets, validity, count, slots, slotBits, out, firsts)
+  }
+
+  rowSpans(fields: number, width: number, rows: number, out: number): void {
+    this.code.rowSpans(fields, width, rows, out)
+  }
+
+  tallySpans(spans: number, codes: number, rows: number, tally: number): void {
+    this.code.tallySpans(spans, codes, rows, tally)
+  }
+
+  scatterSpans(spans: number, codes: number, groupOf: number, rows: number, ends: number): void {
+    this.code.scatterSpans(spans, codes, groupOf, rows, ends)
   }
 
   /** The upper 128 bits of 5^q, cut off, not rounded: the compiled code counts on being below the true value by less than the last bit. */

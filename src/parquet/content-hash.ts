@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto'
+import { createHash, type Hash, hash } from 'node:crypto'
 import { checkVector } from '../columns/check-vector.js'
 import type { ColumnType, ColumnVector, LogicalType, Values } from '../columns/vector.js'
 import { countOf } from '../columns/vector.js'
@@ -97,37 +97,32 @@ export class ContentHasher {
   finish(): ContentFacts {
     if (this.facts !== null) return this.facts
     const rows = this.columns[0]?.rows ?? 0
-    const hash = createHash('sha256').update(CONTENT_MAGIC, 'utf8')
+    const content = createHash('sha256').update(CONTENT_MAGIC, 'utf8')
     const counts = Buffer.alloc(12)
     counts.writeBigUInt64LE(BigInt(rows), 0)
     counts.writeUInt32LE(this.columns.length, 8)
-    hash.update(counts)
+    content.update(counts)
     const columns = this.columns.map((column) => {
       assert(column.rows === rows, 'columns of one content have the same rows')
       const { digest, blocks } = column.finish()
-      hash.update(digest)
+      content.update(digest)
       return { digest: digest.toString('hex'), blocks }
     })
-    this.facts = { contentSha256: hash.digest('hex'), rows, columns }
+    this.facts = { contentSha256: content.digest('hex'), rows, columns }
     return this.facts
   }
 }
 
 class ColumnHasher {
   rows = 0
-  private readonly column: Hash
-  private readonly blocks: string[] = []
+  private readonly digests: Buffer[] = []
   rowsInBlock = 0
-  private validity = createHash('sha256')
-  private values = createHash('sha256')
-  private bytes: Hash | null
+  private readonly validity = new StreamHash()
+  private readonly values = new StreamHash()
+  private readonly bytes: StreamHash | null
 
   constructor(private readonly type: ColumnType) {
-    const description = Buffer.from(columnDescription(type), 'utf8')
-    const length = Buffer.alloc(4)
-    length.writeUInt32LE(description.length)
-    this.column = createHash('sha256').update(length).update(description)
-    this.bytes = type.physical === 'BYTE_ARRAY' ? createHash('sha256') : null
+    this.bytes = type.physical === 'BYTE_ARRAY' ? new StreamHash() : null
   }
 
   append(vector: ColumnVector): void {
@@ -145,7 +140,7 @@ class ColumnHasher {
     if (piece.kind === 'blocks') {
       assert(this.rowsInBlock === 0, 'whole blocks follow whole blocks')
       const digests = at(piece.digests)
-      for (let i = 0; i < digests.length; i += 32) this.addBlock(Buffer.from(digests.subarray(i, i + 32)))
+      for (let i = 0; i < digests.length; i += 32) this.digests.push(Buffer.from(digests.subarray(i, i + 32)))
       this.rows += (digests.length / 32) * CONTENT_BLOCK_ROWS
       return
     }
@@ -188,23 +183,53 @@ class ColumnHasher {
   }
 
   private endBlock(): void {
-    const block = createHash('sha256').update(this.validity.digest()).update(this.values.digest())
-    if (this.bytes !== null) block.update(this.bytes.digest())
-    this.addBlock(block.digest())
+    const streams = [this.validity.digest(), this.values.digest()]
+    if (this.bytes !== null) streams.push(this.bytes.digest())
+    this.digests.push(hash('sha256', Buffer.concat(streams), 'buffer'))
     this.rowsInBlock = 0
-    this.validity = createHash('sha256')
-    this.values = createHash('sha256')
-    if (this.bytes !== null) this.bytes = createHash('sha256')
-  }
-
-  private addBlock(digest: Buffer): void {
-    this.column.update(digest)
-    this.blocks.push(digest.toString('hex'))
   }
 
   finish(): { digest: Buffer; blocks: readonly string[] } {
     if (this.rowsInBlock > 0) this.endBlock()
-    return { digest: this.column.digest(), blocks: this.blocks }
+    const description = Buffer.from(columnDescription(this.type), 'utf8')
+    const length = Buffer.alloc(4)
+    length.writeUInt32LE(description.length)
+    return {
+      digest: hash('sha256', Buffer.concat([length, description, ...this.digests]), 'buffer'),
+      blocks: this.digests.map((digest) => digest.toString('hex')),
+    }
+  }
+}
+
+/** Bytes that wait for the end of their stream. */
+const HELD_BYTES = 1 << 15
+const NO_BYTES = new Uint8Array(0)
+
+/**
+ * SHA-256 of one stream after the other. A short one, that of a file with few rows, is hashed in one call: the object that takes bytes as they
+ * come costs more than the bytes, and more still when it is collected.
+ */
+class StreamHash {
+  private held: Uint8Array | null = null
+  private running: Hash | null = null
+
+  update(bytes: Uint8Array): void {
+    if (this.running === null && this.held === null && bytes.length <= HELD_BYTES) {
+      this.held = new Uint8Array(bytes)
+      return
+    }
+    this.running ??= createHash('sha256')
+    if (this.held !== null) this.running.update(this.held)
+    this.held = null
+    this.running.update(bytes)
+  }
+
+  /** Of all bytes since the last digest. */
+  digest(): Buffer {
+    const digest = this.running?.digest() ?? hash('sha256', this.held ?? NO_BYTES, 'buffer')
+    this.running = null
+    this.held = null
+    return digest
   }
 }
 

@@ -1,5 +1,4 @@
-import { type KernelColumn, type KernelValues, type PlainColumn, placeVector, toPlain } from '../columns/kernel-column.js'
-import type { ColumnVector } from '../columns/vector.js'
+import { type KernelColumn, type KernelValues, type PlainColumn, toPlain } from '../columns/kernel-column.js'
 import { assert } from '../errors.js'
 import { NONE } from '../kernels/columns.js'
 import { hybridBound, type Kernels } from '../kernels/kernels.js'
@@ -15,6 +14,9 @@ export const PAGE_MAX_BYTES = 1 << 20
 export const DICTIONARY_MAX_ENTRIES = 1 << 20
 /** What a dictionary page costs besides its values. */
 const DICTIONARY_OVERHEAD_BYTES = 24
+/** Codes packed to bits are often as good as noise. So many rows are tried; where less than a tenth is gained, reading and writing are spared the work. */
+const TRIED_ROWS = 16_384
+const TRIED_BYTES_LEAST = 4096
 
 /** One data page of a column chunk. */
 export interface EncodedPage {
@@ -27,6 +29,8 @@ export interface EncodedPage {
 /** One column of one row group, ready to be written, and the facts that its metadata needs. Plain data. */
 export interface EncodedColumnChunk {
   readonly rows: number
+  /** What was asked for, or NONE where it would gain nothing. */
+  readonly compression: Compression
   /** Of all pages with their headers, as in the file and before compression: the dictionary page first, if there is one. */
   readonly compressedBytes: number
   readonly uncompressedBytes: number
@@ -49,17 +53,6 @@ export function encodeColumn(kernels: Kernels, column: KernelColumn, compression
     const chunk = new ChunkEncoder(kernels, compression, sink)
     if (column.form === 'plain') return chunk.plain(column)
     return dictionaryPays(kernels, column) ? chunk.coded(column) : chunk.plain(toPlain(kernels, column))
-  } finally {
-    kernels.release(mark)
-  }
-}
-
-/** The same for a vector. */
-export function encodeVector(kernels: Kernels, vector: ColumnVector, compression: Compression, sink: ByteSink): EncodedColumnChunk {
-  const mark = kernels.mark()
-  try {
-    const { physical } = vector.form === 'plain' ? vector.values : vector.dictionary
-    return encodeColumn(kernels, placeVector(kernels, vector, physical), compression, sink)
   } finally {
     kernels.release(mark)
   }
@@ -98,7 +91,7 @@ class ChunkEncoder {
 
   constructor(
     private readonly kernels: Kernels,
-    private readonly compression: Compression,
+    private compression: Compression,
     private readonly sink: ByteSink,
   ) {}
 
@@ -147,8 +140,9 @@ class ChunkEncoder {
   coded(column: KernelColumn & { form: 'dictionary' }): EncodedColumnChunk {
     const { kernels } = this
     const { dictionary, validity, rows, codes } = column
-    this.dictionaryPage(dictionary)
     const bitWidth = bitWidthOf(dictionary.count)
+    if (this.compression === 'SNAPPY' && !this.codesCompress(column, bitWidth)) this.compression = 'NONE'
+    this.dictionaryPage(dictionary)
     // Which entries a page has: counted anew for each.
     const seen = kernels.allocate(dictionary.count * 4)
     const entries = kernels.allocate(dictionary.count * 4)
@@ -173,6 +167,22 @@ class ChunkEncoder {
     // Every entry is used.
     const all = extremesOf(kernels, dictionary, 0, 0, dictionary.count)
     return this.finish(rows, 'RLE_DICTIONARY', statisticsOf(dictionary.physical, column.nulls, all))
+  }
+
+  /** Whether Snappy makes something of the codes of the first rows. */
+  private codesCompress({ codes, validity, rows }: KernelColumn & { form: 'dictionary' }, bitWidth: number): boolean {
+    const { kernels } = this
+    const mark = kernels.mark()
+    const count = Math.min(rows, TRIED_ROWS)
+    const tried = kernels.allocate(count * 4)
+    let present = count
+    if (validity === 0) kernels.u8.copyWithin(tried, codes, codes + count * 4)
+    else present = kernels.compact(codes, 4, validity, count, tried)
+    const page = kernels.allocate(hybridBound(present, bitWidth))
+    const length = kernels.encodeHybrid(tried, 4, present, bitWidth, page)
+    const gains = length < TRIED_BYTES_LEAST || compressPage('SNAPPY', kernels, page, length).length * 10 < length * 9
+    kernels.release(mark)
+    return gains
   }
 
   private extremesOfEntries(dictionary: KernelValues, entries: number, count: number): Extremes {
@@ -249,6 +259,7 @@ class ChunkEncoder {
   private finish(rows: number, dataEncoding: EncodedColumnChunk['dataEncoding'], statistics: ColumnStatistics): EncodedColumnChunk {
     return {
       rows,
+      compression: this.compression,
       compressedBytes: this.compressedBytes,
       uncompressedBytes: this.uncompressedBytes,
       dictionaryPageBytes: this.dictionaryPageBytes,

@@ -268,7 +268,7 @@ export class ParquetFileWriter {
       type: t.Type[column.physical],
       encodings: withDictionary ? [t.Encoding.RLE, t.Encoding.PLAIN, dataEncoding] : [t.Encoding.RLE, dataEncoding],
       path_in_schema: [column.name],
-      codec: t.CompressionCodec[this.options.compression === 'NONE' ? 'UNCOMPRESSED' : this.options.compression],
+      codec: t.CompressionCodec[chunk.compression === 'NONE' ? 'UNCOMPRESSED' : chunk.compression],
       num_values: this.int64(chunk.rows),
       total_uncompressed_size: this.int64(chunk.uncompressedBytes),
       total_compressed_size: this.int64(chunk.compressedBytes),

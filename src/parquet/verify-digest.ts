@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto'
+import { createHash, type Hash, hash } from 'node:crypto'
 import type { ColumnVector, PhysicalType, Values } from '../columns/vector.js'
 import { assert } from '../errors.js'
 import { COPY_SLACK_BYTES, copyShort, viewOf } from './decode-copy.js'
@@ -27,12 +27,12 @@ export class BlockStreams {
   private rowsInBlock = 0
   /** Rows of the block so far when none is missing; they are hashed only when it turns out that one is. */
   private onlyPresent = 0
-  private validity = createHash('sha256')
-  private values = createHash('sha256')
-  private texts: Hash | null
+  private readonly validity = new Stream()
+  private readonly values = new Stream()
+  private readonly texts: Stream | null
 
   constructor(physical: PhysicalType) {
-    this.texts = physical === 'BYTE_ARRAY' ? createHash('sha256') : null
+    this.texts = physical === 'BYTE_ARRAY' ? new Stream() : null
   }
 
   /** Rows that the block has room for: a piece has no more. */
@@ -75,12 +75,10 @@ export class BlockStreams {
   }
 
   private endBlock(): void {
-    const block = createHash('sha256').update(this.validityDigest()).update(this.values.digest())
-    if (this.texts !== null) block.update(this.texts.digest())
-    this.digests.push(block.digest('hex'))
+    const streams = [this.validityDigest(), this.values.digest()]
+    if (this.texts !== null) streams.push(this.texts.digest())
+    this.digests.push(hash('sha256', Buffer.concat(streams), 'hex'))
     this.rowsInBlock = 0
-    this.values = createHash('sha256')
-    if (this.texts !== null) this.texts = createHash('sha256')
   }
 
   private validityDigest(): Buffer {
@@ -90,9 +88,36 @@ export class BlockStreams {
       return wholeBlockPresent
     }
     this.hashOnlyPresent()
-    const digest = this.validity.digest()
-    this.validity = createHash('sha256')
-    return digest
+    return this.validity.digest()
+  }
+}
+
+/** A piece of up to so many bytes waits for what follows: if nothing does, it is hashed in one call, for which no object is made. */
+const WAITING_BYTES = 1 << 15
+
+class Stream {
+  private waiting: Uint8Array | null = null
+  private object: Hash | null = null
+
+  update(bytes: Uint8Array): void {
+    if (this.object === null) {
+      if (this.waiting === null && bytes.length <= WAITING_BYTES) {
+        this.waiting = new Uint8Array(bytes)
+        return
+      }
+      this.object = createHash('sha256')
+      if (this.waiting !== null) this.object.update(this.waiting)
+      this.waiting = null
+    }
+    this.object.update(bytes)
+  }
+
+  /** The next stream begins behind it. */
+  digest(): Buffer {
+    const { object, waiting } = this
+    this.object = null
+    this.waiting = null
+    return object === null ? hash('sha256', waiting ?? new Uint8Array(0), 'buffer') : object.digest()
   }
 }
 

@@ -94,7 +94,7 @@ export async function compareDecoders(
   options: VerifierOptions = {},
 ): Promise<void> {
   await withVerifier(options, async (verifier) => {
-    for (const { rowGroup: g, row, most } of samplesOf(file, expected.contentSha256, mode)) {
+    for (const { rowGroup: g, row, most } of samplesOf(file, expected.contentSha256, mode, options.sampleRows ?? SAMPLE_ROWS)) {
       const whole = row === 0 && most >= file.rowGroups[g]!.rows
       for (const [c, { name, physical }] of file.columns.entries()) {
         const chunk = await readChunk(source, file, g, c, verifier)
@@ -122,13 +122,13 @@ interface Sample {
  * Small row groups whole, from one that the hash picks on and around the end of the file until there are enough rows; of a larger one some
  * rows, which the hash picks too.
  */
-function samplesOf(file: ParquetFile, contentSha256: string, mode: 'full' | 'paranoid'): Sample[] {
+function samplesOf(file: ParquetFile, contentSha256: string, mode: 'full' | 'paranoid', sampleRows: number): Sample[] {
   const { rowGroups } = file
   if (mode === 'paranoid') return rowGroups.map(({ rows }, rowGroup) => ({ rowGroup, row: 0, most: rows }))
   const samples: Sample[] = []
   const pick = Number.parseInt(contentSha256.slice(0, 8), 16)
   const shift = Number.parseInt(contentSha256.slice(8, 16), 16)
-  let left = SAMPLE_ROWS
+  let left = sampleRows
   for (let i = 0; i < rowGroups.length && left > 0; i++) {
     const rowGroup = (pick + i) % rowGroups.length
     const { rows } = rowGroups[rowGroup]!

@@ -10,6 +10,8 @@ export interface VerifierOptions {
   readonly webassembly?: boolean
   /** What `compileDecoder` gave, here or in another thread: saves compiling once more. null: the TypeScript form. */
   readonly module?: DecoderModule | null
+  /** Rows that hyparquet decodes in mode `full`; by default SAMPLE_ROWS. Files of which there are many at once share them. */
+  readonly sampleRows?: number
 }
 
 /** Memory that is kept for the next file, at most; what a file of large pages needed is given back. */

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -111,4 +111,63 @@ test('an abort stops all lanes and leaves nothing', async () => {
   expect(readdirSync(folder)).toEqual(['in.csv'])
   // The same threads go on with other work.
   expect(done(await pool.convert(request(path, join(folder, 'again.parquet')))).valid).toBe(true)
+})
+
+/** The same threads, with a file of many records. */
+const HOLES = 50
+const bulkRow = (i: number): string =>
+  `${i},"H${(i * 7919) % HOLES}",${i / 8},"line ${i % 5000}\n""two"", and ${'three '.repeat(i % 30)}"\n`
+
+function bulkRequest(folder: string, path: string, table: object = TABLE): ConvertRequest {
+  return {
+    ...request(path, '', table),
+    grouping: { kind: 'column', prefix: 'h/', column: 'kind', suffix: '' },
+    output: { kind: 'staging', stagingRoot: folder, dropId: '20240127T100000123Z-000001-9f86d081884c7d65' },
+  }
+}
+
+test('a bulk file on all threads stages the bytes of one thread, in the order in which its records appear', async () => {
+  const { folder, path } = await write(bulkRow, 150_000)
+  const results: ConvertDone[] = []
+  const contents: Buffer[][] = []
+  for (const convert of [
+    () => pool.convert(bulkRequest(folder, path)),
+    () => convertSource(bulkRequest(folder, path), { files: nodeFiles }),
+    () => convertSource(bulkRequest(folder, path), { files: nodeFiles, splitSizes: { chunkBytes: 1 << 30 } }),
+  ]) {
+    const result = done(await convert())
+    results.push(result)
+    contents.push(result.staged.map((staged) => readFileSync(staged.path)))
+    for (const staged of result.staged) rmSync(dirname(staged.path), { recursive: true })
+  }
+  const [lanes, ...others] = results
+  expect(lanes!.rows).toEqual({ in: 150_000, good: 150_000, invalid: 0, blank: 0 })
+  expect(lanes!.staged.map((s) => s.recordId)).toEqual(Array.from({ length: HOLES }, (_, i) => `h/H${(i * 7919) % HOLES}`))
+  for (const other of others) expect(other.staged).toEqual(lanes!.staged)
+  for (const other of contents.slice(1)) expect(other).toEqual(contents[0])
+  expect(readdirSync(folder)).toEqual(['in.csv'])
+})
+
+test('a key that stands twice in a record, far apart, is found on all threads, and nothing is left', async () => {
+  const table = { ...TABLE, primaryKey: ['id'] }
+  const { folder, path } = await write((i) => (i === 119_950 ? bulkRow(i).replace(/^\d+/, '0') : bulkRow(i)), 120_000)
+  const result = done(await pool.convert(bulkRequest(folder, path, table)))
+  // Row 0 and row 119,950 are of one record.
+  expect(result).toMatchObject({ valid: false, staged: [], totals: { PRIMARY_KEY_ERROR: 1 } })
+  expect(readdirSync(folder)).toEqual(['in.csv'])
+})
+
+test('one wrong cell in a bulk file is reported with its line, and an abort leaves nothing either', async () => {
+  const { folder, path } = await write(
+    (i) => (i === 100_000 ? 'x,H1,1,n\n' : `${i},H${i % HOLES},${i}.5,${'text '.repeat(20)}${i}\n`),
+    120_000,
+  )
+  const result = done(await pool.convert(bulkRequest(folder, path)))
+  expect(result).toMatchObject({ valid: false, staged: [], totals: { TYPE_ERROR: 1 } })
+  expect(result.report.tasks[0]!.errors[0]).toMatchObject({ line: 100_002, fieldName: 'id' })
+  const abort = new AbortController()
+  const converting = pool.convert(bulkRequest(folder, path), { signal: abort.signal })
+  setTimeout(() => abort.abort(), 50)
+  expect(await converting).toMatchObject({ status: 'failed', code: 'ABORTED' })
+  expect(readdirSync(folder)).toEqual(['in.csv'])
 })

@@ -13,7 +13,7 @@ export function keepRows(fields: u32, rows: u32, width: u32, rowBytes: u32, quot
   for (let r: u32 = 0; r < rows; r++, row += step) {
     const start = load<u32>(row)
     const length = load<u32>(row + (width << 2)) - 1 - start
-    if (length + 2 > rowBytes) return -1
+    if (length + 8 > rowBytes) return -1
     if (length <= blankBytes && isBlank(row, width, <u8>quote)) continue
     if (target != row) memory.copy(target, row, step)
     target += step

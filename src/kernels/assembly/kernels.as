@@ -1,5 +1,5 @@
 export { countByte, skipRecords, tokenise } from './tokenise'
-export { lookup } from './lookup'
+export { lookup, fillSlots } from './lookup'
 export { packBits, encodeHybrid8, encodeHybrid32 } from './hybrid'
 export { snappyCompress } from './snappy'
 export { parseInt32, parseInt64, parseDecimal32, parseDecimal64 } from './integers'
@@ -32,3 +32,4 @@ export {
   textFields,
   entryFields,
 } from './columns'
+export { takeCodes, codeFixed, codeTexts, rowSpans, tallySpans, scatterSpans } from './records'

@@ -106,3 +106,23 @@ export function lookup(fields: u32, stride: u32, column: u32, rows: u32, table: 
   store<u32>(table, stopped, 28)
   return row
 }
+
+export function fillSlots(slots: u32, bits: u32, entries: u32, size: u32): void {
+  const mask: u32 = (1 << bits) - 1
+  for (let code: u32 = 0; code < size; code++) {
+    const entry = entries + (code << 4)
+    const address = load<u32>(entry)
+    const length = load<u32>(entry, 4)
+    const hash = load<u32>(entry, 8)
+    let index = hash >> (32 - bits)
+    while (load<u32>(slots + (index << 4), 12) != 0) index = (index + 1) & mask
+    const slot = slots + (index << 4)
+    if (length <= 8) store<u64>(slot, length == 0 ? 0 : load<u64>(address) & (u64.MAX_VALUE >> (64 - ((<u64>length) << 3))))
+    else {
+      store<u32>(slot, hash)
+      store<u32>(slot, address, 4)
+    }
+    store<u32>(slot, length, 8)
+    store<u32>(slot, code + 1, 12)
+  }
+}

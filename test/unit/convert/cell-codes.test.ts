@@ -20,9 +20,17 @@ beforeAll(async () => {
 const columnOf = (field: Record<string, unknown>): Column =>
   compileTable({ fields: [{ name: 'x', ...field }], missingValues: ['', 'NA'] }).columns[0]!
 
-function cellsOf(kernels: Kernels, column: Column | null, names = false): CellCodes {
+function cellsOf(kernels: Kernels, column: Column | null, { names = false, direct = false } = {}): CellCodes {
   scratch(kernels, () => soil(kernels, 200_000, 7))
-  return new CellCodes(kernels, { position: 1, column, names, expectedRows: 100, scratch: new JudgeScratch(kernels) })
+  return new CellCodes(kernels, {
+    position: 1,
+    column,
+    names,
+    expectedRows: 100,
+    trialRows: 4096,
+    direct,
+    scratch: new JudgeScratch(kernels),
+  })
 }
 
 /** The raw cells of one chunk, in batches. */
@@ -132,6 +140,18 @@ describe('the cells of a column', () => {
     }
   })
 
+  it.each(COLUMNS)('have them where no dictionary is tried, if kernels know the column: %s', (_, column, texts) => {
+    const chunks = [[texts, texts.slice(1)], [texts.slice(2, 4)], [texts]]
+    const found = inBoth((kernels) => {
+      const cells = cellsOf(kernels, column, { direct: true })
+      return chunks.map((batches) => takeChunk(kernels, cells, batches))
+    })
+    found.forEach((vector, i) => {
+      if (typeof vector === 'string') throw new Error(vector)
+      expect(valuesOf(vector)).toEqual(modelOf(column, chunks[i]!.flat()))
+    })
+  })
+
   it('keep bounds and required values by their own rows, not by those of an earlier chunk', () => {
     const bounded = columnOf({ type: 'integer', constraints: { minimum: 0 } })
     const required = columnOf({ type: 'string', constraints: { required: true } })
@@ -149,7 +169,7 @@ describe('the cells of a column', () => {
 describe('the cell that names the record', () => {
   it('gives the texts of the chunk by first appearance, unquoted, and which each row has', () => {
     const found = inBoth((kernels) => {
-      const cells = cellsOf(kernels, null, true)
+      const cells = cellsOf(kernels, null, { names: true })
       return [
         ['b', '"b"', 'a', 'b'],
         ['a', 'c', '"x ""y"""', 'a'],

@@ -436,7 +436,7 @@ describe('what stops a conversion', () => {
   })
 
   it.each([
-    ['while rows are read', 'read source.csv', 5],
+    ['while rows are read', 'read source.csv', 2],
     ['while a record is written', 'create data.parquet', 1],
     ['between two records', 'create data.parquet', 2],
     ['while mended.csv is written', 'overwrite mended.csv.part', 1],
@@ -449,7 +449,9 @@ describe('what stops a conversion', () => {
     })
     const onInvalid = call.startsWith('overwrite') ? 'quarantine-drop' : 'quarantine-record'
     expect(await drop.failed({ onInvalid, grouping: column() }, watched.files, abort.signal)).toMatchObject({ code: 'ABORTED' })
-    expect(met).toBe(nth)
+    // What is read at a time is read whole.
+    expect(met).toBeGreaterThanOrEqual(nth)
+    if (call !== 'read source.csv') expect(met).toBe(nth)
     expect([drop.stagedNames, drop.reportNames, watched.stillOpen]).toEqual([[], [], []])
   })
 
@@ -490,7 +492,7 @@ describe('what stops a conversion', () => {
   it('a defect is INTERNAL and says where it is', async () => {
     const drop = await Drop.of(`${HEAD}A,1,1,\n`)
     const watched = new WatchedFiles(null, async (name) => {
-      if (name === 'sync') throw new TypeError('a defect')
+      if (name === 'write') throw new TypeError('a defect')
     })
     const failed = await drop.failed({}, watched.files)
     expect(failed.code).toBe('INTERNAL')
@@ -508,22 +510,20 @@ describe('a staged file', () => {
     await chmod(path, 0o640)
   })
 
-  it('is synced before it is verified, and verified before it is reported', async () => {
+  it('is whole before it is verified, and verified before it is reported; its commit syncs it', async () => {
     const drop = await Drop.of(`${HEAD}A,1,1,\n`)
     const watched = new WatchedFiles()
     await drop.run({}, watched.files)
     const calls = watched.calls.filter((c) => c.endsWith('data.parquet')).map((c) => c.split(' ')[0])
-    expect(calls.filter((c, i) => c !== calls[i - 1])).toEqual([
-      'remove',
-      'create',
-      'write',
-      'sync',
-      'close',
-      'openRead',
-      'stat',
-      'read',
-      'close',
-    ])
+    expect(calls.filter((c, i) => c !== calls[i - 1])).toEqual(['create', 'write', 'close', 'openRead', 'stat', 'read', 'close'])
+  })
+
+  it('that is nobody’s to commit is synced before it is verified', async () => {
+    const drop = await Drop.of(`${HEAD}A,1,1,\n`)
+    const watched = new WatchedFiles()
+    await drop.run({ output: { kind: 'file', path: join(drop.folder, 'out.parquet') } }, watched.files)
+    const calls = watched.calls.filter((c) => c.endsWith('out.parquet')).map((c) => c.split(' ')[0])
+    expect(calls.slice(0, calls.indexOf('openRead'))).toEqual(['create', ...calls.filter((c) => c === 'write'), 'sync', 'close'])
   })
 
   it('is not read back where verification is off', async () => {
@@ -531,6 +531,6 @@ describe('a staged file', () => {
     const watched = new WatchedFiles()
     await drop.run({ verify: 'none' }, watched.files)
     expect(watched.calls.filter((c) => c === 'openRead data.parquet')).toEqual([])
-    expect(watched.calls).toContain('sync data.parquet')
+    expect(watched.calls).not.toContain('sync data.parquet')
   })
 })

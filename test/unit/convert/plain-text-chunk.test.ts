@@ -36,8 +36,8 @@ interface TakenChunk {
   readonly recordOfRow: Uint32Array
 }
 
-/** Chunks of text, read by one reader in the order given. */
-async function readAll(texts: readonly string[]): Promise<(TakenChunk | 'short' | 'unclear')[]> {
+/** Chunks of text, read by one reader in the order given. `watch` is told how much memory is taken after each. */
+async function readAll(texts: readonly string[], watch: (bytes: number) => void = () => {}): Promise<(TakenChunk | 'unclear')[]> {
   const kernels = await loadKernels()
   const mark = kernels.mark()
   const bytes = texts.map((text) => Buffer.from(text))
@@ -57,9 +57,10 @@ async function readAll(texts: readonly string[]): Promise<(TakenChunk | 'short' 
   const found = bytes.map((chunk) => {
     kernels.u8.set(chunk, at)
     const end = at + chunk.length
-    const read = reader.read(at, end, end, true)
-    if (typeof read === 'string') return read
-    const { columns, ...rest } = read.columns
+    const read = reader.read(at, end)
+    if (read === 'unclear') return read
+    watch(kernels.mark() - mark)
+    const { columns, ...rest } = read
     return { ...rest, vectors: columns.map((column) => takeVector(kernels, column)) }
   })
   kernels.release(mark)
@@ -168,6 +169,19 @@ describe('a chunk read after others', () => {
     expect(id.form === 'dictionary' && id.dictionary.physical === 'INT64' && id.dictionary.data.slice(0, 3)).toEqual(
       BigInt64Array.of(15_000n, 15_001n, 15_002n),
     )
+  })
+
+  it('takes no more memory than those before it, also where its texts are many, long and others', async () => {
+    const wide = (from: number): string =>
+      lines(4500, (n) => [n, '', '', '', '', `note ${from + n}`.padEnd(1500, '.'), `k${from + n}`, 'R'])
+    const taken: number[] = []
+    await readAll(
+      Array.from({ length: 9 }, (_, i) => wide(i * 4500)),
+      (bytes) => taken.push(bytes),
+    )
+    expect(taken).toHaveLength(9)
+    // Later texts are a little longer.
+    expect(taken[8]).toBeLessThan(taken[3]! * 1.02)
   })
 
   it('is clean or unclear by its own cells', async () => {

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { convertSource } from '../../../src/convert/convert-source.js'
 import type { ConvertDone, ConvertRequest, Grouping } from '../../../src/convert/protocol.js'
+import type { SplitSizes } from '../../../src/convert/split-sizes.js'
 import { DEFAULT_DIALECT, intakeConfig, type OnInvalid } from '../../../src/documents/config.js'
 import { nodeFiles } from '../../../src/runtime/files.js'
 import { temporaryFolder } from '../../support/temporary-folder.js'
@@ -102,9 +103,18 @@ const oddRow = fc.constantFrom(
   ',,INF,,,,,,,,,',
 )
 
+/** Bulk files in parts, partitions and row groups of a few rows. */
+const spilling: fc.Arbitrary<Partial<SplitSizes>> = fc.record({
+  chunkBytes: fc.constant(0),
+  partBytes: fc.integer({ min: 1, max: 300 }),
+  partitionBytes: fc.integer({ min: 1, max: 300 }),
+  groupRows: fc.integer({ min: 1, max: 5 }),
+  groupBytes: fc.integer({ min: 1, max: 300 }),
+})
+
 async function both(
   bytes: Uint8Array,
-  options: { grouping?: Grouping; onInvalid?: OnInvalid; table?: object } = {},
+  options: { grouping?: Grouping; onInvalid?: OnInvalid; table?: object; splitSizes?: Partial<SplitSizes> } = {},
 ): Promise<[ConvertDone, ConvertDone]> {
   const folder = await temporaryFolder()
   writeFileSync(join(folder, 'in.csv'), bytes)
@@ -126,7 +136,11 @@ async function both(
       expectedRows: null,
       progress: null,
     }
-    const result = await convertSource(request, { files: nodeFiles, plainText })
+    const result = await convertSource(request, {
+      files: nodeFiles,
+      plainText,
+      ...(options.splitSizes === undefined ? {} : { splitSizes: options.splitSizes }),
+    })
     if (result.status === 'failed') throw new Error(`${plainText}: ${result.code}: ${result.message}`)
     results.push(result)
     for (const staged of result.staged) rmSync(staged.path, { force: true })
@@ -154,12 +168,13 @@ describe('both ways through a conversion', () => {
       bom: fc.boolean(),
       onInvalid: fc.constantFrom<OnInvalid>('quarantine-drop', 'quarantine-record', 'skip-rows'),
       split: fc.boolean(),
+      spills: fc.option(spilling, { nil: undefined }),
     })
     await fc.assert(
-      fc.asyncProperty(document, async ({ rows, end, last, bom, onInvalid, split }) => {
+      fc.asyncProperty(document, async ({ rows, end, last, bom, onInvalid, split, spills }) => {
         const text = `${bom ? '\uFEFF' : ''}${NAMES.join(',')}${end}${rows.join(end)}${last && rows.length > 0 ? end : ''}`
         const grouping: Grouping = split ? { kind: 'column', prefix: 'r/', column: 'kind', suffix: '' } : { kind: 'single', recordId: 'R' }
-        const [fast, slow] = await both(Buffer.from(text), { onInvalid, grouping })
+        const [fast, slow] = await both(Buffer.from(text), { onInvalid, grouping, ...(spills === undefined ? {} : { splitSizes: spills }) })
         expect(essence(fast)).toEqual(essence(slow))
       }),
       { numRuns: 250 },
@@ -226,8 +241,11 @@ describe('both ways through a conversion', () => {
         { kind: 'single', recordId: 'R' },
         { kind: 'column', prefix: '', column: 'kind', suffix: '' },
       ] as const) {
-        const [fast, slow] = await both(Buffer.from(`${NAMES.join(',')}\n${rows.join('\n')}\n`), { table, grouping })
-        expect(essence(fast)).toEqual(essence(slow))
+        const splitSizes = { chunkBytes: 0, partBytes: 1, partitionBytes: 1, groupRows: 1 }
+        for (const spills of [{}, { splitSizes }]) {
+          const [fast, slow] = await both(Buffer.from(`${NAMES.join(',')}\n${rows.join('\n')}\n`), { table, grouping, ...spills })
+          expect(essence(fast)).toEqual(essence(slow))
+        }
       }
     }
   })

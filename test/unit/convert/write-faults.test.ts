@@ -40,9 +40,7 @@ describe('a failure at any call of the file system fails the conversion, leaves 
   it('one record', async () => {
     const outcomes = await failEach(`${HEAD}A,1,1,x\nA,2,2,\n`, {})
     expect(harmless(outcomes)).toEqual(['close data.parquet 2'])
-    expect([...outcomes.keys()]).toEqual(
-      expect.arrayContaining(['write data.parquet 1', 'sync data.parquet 1', 'openRead data.parquet 1', 'read source.csv 1']),
-    )
+    expect([...outcomes.keys()]).toEqual(expect.arrayContaining(['write data.parquet 1', 'openRead data.parquet 1', 'read source.csv 1']))
   })
 
   it('many records, some held back, with rejects.csv and mended.csv', async () => {

@@ -177,4 +177,28 @@ describe('TextDictionary', () => {
       })
     }
   })
+
+  it('takes no more memory for other texts after clear, in whatever order long and short ones come', () => {
+    for (const kernels of forms) {
+      scratch(kernels, () => {
+        const rounds = Array.from({ length: 8 }, (_, round) =>
+          layFields(
+            kernels,
+            Array.from({ length: 2000 }, (__, i) => `${round}-${i}`.padEnd((i + 211 * round) % 1000 === 0 ? 100_000 : 1500, '.')),
+          ),
+        )
+        const codes = kernels.allocate(2000 * 4)
+        const dictionary = new TextDictionary(kernels)
+        const tops = rounds.map(({ fields, stride, rows }, round) => {
+          expect(dictionary.lookup(fields, stride, 1, rows, codes)).toBe(rows)
+          expect(dictionary.size).toBe(rows)
+          expect(Buffer.from(dictionary.keyBytes(1999)).toString().replaceAll('.', '')).toBe(`${round}-1999`)
+          dictionary.clear()
+          return kernels.mark()
+        })
+        // A few segments more while long texts ask for the room in another order, and none from then on.
+        expect(tops.slice(2)).toEqual(tops.slice(2).fill(tops[2]!))
+      })
+    }
+  })
 })

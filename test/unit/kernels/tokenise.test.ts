@@ -405,3 +405,58 @@ describe('quote parity and record starts', () => {
     }
   })
 })
+
+describe('skipRecords', () => {
+  /** Byte by byte: line ends outside quotes, at most so many. */
+  function model(text: Uint8Array, inside: 0 | 1, most: number): { count: number; next: number; inside: 0 | 1 } {
+    let quoted = inside === 1
+    let count = 0
+    let next = -1
+    for (const [i, byte] of text.entries()) {
+      if (byte === 0x22) quoted = !quoted
+      if (byte !== 0x0a || quoted) continue
+      count++
+      next = i + 1
+      if (count === most) return { count, next, inside: 0 }
+    }
+    return { count, next, inside: quoted ? 1 : 0 }
+  }
+
+  it('counts line ends outside quotes up to a number, in both forms and over soiled memory', () => {
+    const piece = fc.constantFrom('a', '"', '""', '\n', '\r\n', ',', 'é', 'long text without anything in it, '.repeat(3))
+    fc.assert(
+      fc.property(
+        fc.array(piece, { maxLength: 80 }),
+        fc.constantFrom<0 | 1>(0, 1),
+        fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 100 })),
+        (pieces, inside, most) => {
+          const text = Buffer.from(pieces.join(''))
+          const expected = model(text, inside, most)
+          for (const kernels of forms) {
+            scratch(kernels, () => {
+              const at = soil(kernels, text.length, pieces.length + 1)
+              kernels.u8.set(text, at)
+              expect(kernels.skipRecords(at, at + text.length, 0x22, inside, most), kernels.name).toBe(expected.count)
+              const { next, inside: left } = kernels.skipped
+              expect({ next: next === 0 ? -1 : next - at, inside: left }, kernels.name).toEqual({
+                next: expected.next,
+                inside: expected.inside,
+              })
+            })
+          }
+        },
+      ),
+    )
+  })
+
+  it('knows no quotes where there are none', () => {
+    for (const kernels of forms) {
+      scratch(kernels, () => {
+        const at = kernels.allocate(8)
+        kernels.u8.set(Buffer.from('"a\n"b\nc'), at)
+        expect(kernels.skipRecords(at, at + 7, 0, 0, 9)).toBe(2)
+        expect([kernels.skipped.next - at, kernels.skipped.inside]).toEqual([6, 0])
+      })
+    }
+  })
+})

@@ -8,15 +8,13 @@ import type { ColumnType, ColumnVector, PhysicalType, PlainVector } from '../../
 import { isIntakeError } from '../../../src/errors.js'
 import { ColumnDecoder } from '../../../src/parquet/decode-column.js'
 import type { EncodedChunk } from '../../../src/parquet/decode-pages.js'
-import { encodeHybrid } from '../../../src/parquet/encode-hybrid.js'
-import { encodePlain } from '../../../src/parquet/encode-plain.js'
 import type { Compression } from '../../../src/parquet/file-writer.js'
 import { type EncodingName, encodePageHeader } from '../../../src/parquet/page-header.js'
 import { type ByteSource, bytesSource, type ColumnChunkFacts, openParquet } from '../../../src/parquet/read-file.js'
-import { snappyCompress } from '../../../src/parquet/snappy-compress.js'
 import type { ColumnVerifier } from '../../../src/parquet/verify-column.js'
 import { readChunk } from '../../../src/parquet/verify-parts.js'
 import { Engine } from './duckdb.js'
+import { encodeHybrid, encodePlain, snappyCompress } from './plain-encoders.js'
 import {
   ALL_LOGICAL_TYPES,
   type Cell,

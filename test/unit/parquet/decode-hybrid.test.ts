@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isIntakeError } from '../../../src/errors.js'
 import { decodeCodes, decodeLevels } from '../../../src/parquet/decode-hybrid.js'
-import { encodeHybrid } from '../../../src/parquet/encode-hybrid.js'
+import { encodeHybrid } from './plain-encoders.js'
 
 interface Run {
   readonly packed: boolean

@@ -4,7 +4,7 @@ import { snappyUncompress } from 'hyparquet'
 import { describe, expect, test } from 'vitest'
 import { isIntakeError } from '../../../src/errors.js'
 import { SNAPPY_SLACK_BYTES, snappyDecompress, snappyLength } from '../../../src/parquet/decode-snappy.js'
-import { snappyCompress } from '../../../src/parquet/snappy-compress.js'
+import { snappyCompress } from './plain-encoders.js'
 
 const CANARY = 0xa5
 
