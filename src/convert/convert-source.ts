@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import { GatherScratch, gatherRows } from '../columns/gather.js'
 import { takeVector } from '../columns/kernel-column.js'
-import { type CsvReader, openCsv } from '../csv/read-csv.js'
+import { type CsvReader, type CsvRow, openCsv } from '../csv/read-csv.js'
 import type { ReportErrorType } from '../documents/report.js'
 import type { ErrorCode } from '../errors.js'
 import { assert, IntakeError } from '../errors.js'
@@ -11,9 +11,10 @@ import { buildTable, type Table } from '../tables/build-table.js'
 import { type HeaderMatch, matchHeader } from '../tables/header.js'
 import { ABORTED, failureOf } from './failure.js'
 import { borrowKernels, type KernelForm, returnKernels } from './kernel-loans.js'
-import { KeyIndex, keyHashes } from './key-index.js'
+import { hasKeys, KeyIndex, keyHashes } from './key-index.js'
 import { writeMendingFiles } from './mending-files.js'
-import { PartCutter } from './part-cutter.js'
+import { type FilePart, PartCutter } from './part-cutter.js'
+import { LineCounter, rowsOfPart } from './part-rows.js'
 import { PartReader, type PlainTextPlan, planPlainText } from './plain-text-source.js'
 import type { ConvertDone, ConvertRequest, ConvertResult, Output, StagedRecord, WithheldRecord } from './protocol.js'
 import { discardOutput, RecordWriter, type WrittenRecord } from './record-writer.js'
@@ -24,6 +25,8 @@ import { sampleColumns } from './sample-columns.js'
 import type { SplitSizes } from './split-sizes.js'
 
 const READ_BYTES = 1024 ** 2
+/** Rows of faulty pieces after which their texts are forgotten. */
+const PIECES_ROWS = 16_384
 
 export interface ConvertOptions {
   readonly files: Files
@@ -80,9 +83,23 @@ const SOURCE_FAULTS: ReadonlyMap<ErrorCode, ReportErrorType> = new Map([
   ['LIMIT_EXCEEDED', 'source-error'],
 ])
 
+/** What parts are read with that are not clean, plain text. */
+interface FaultyParts {
+  readonly file: OpenFile
+  readonly plan: PlainTextPlan
+  readonly cutter: PartCutter
+  readonly reader: PartReader
+  readonly lines: LineCounter
+  /** Physical lines of the header; 0: not counted yet. */
+  headLines: number
+  readonly validator: RowValidator
+  /** Whether a part is cut into pieces, to find the few that csv-parse must see. */
+  looksCloser: boolean
+}
+
 class Conversion {
   private readonly startedMs = performance.now()
-  private readonly report: ReportBuilder
+  private report: ReportBuilder
   private labels: readonly string[] = []
   private rowsIn = 0
   private invalid = 0
@@ -105,7 +122,12 @@ class Conversion {
     private readonly table: Table,
     private readonly options: ConvertOptions,
   ) {
-    this.report = new ReportBuilder({ place: request.place, limit: request.limits.reportErrors })
+    this.report = this.newReport()
+  }
+
+  private newReport(): ReportBuilder {
+    const { place, limits } = this.request
+    return new ReportBuilder({ place, limit: limits.reportErrors })
   }
 
   async run(): Promise<ConvertDone> {
@@ -145,8 +167,8 @@ class Conversion {
   }
 
   /**
-   * The fast way (DESIGN §9): bytes to columns, without a string per cell. It takes whole files of clean, plain text. False: this is none,
-   * nothing was done, and csv-parse is to say what is wrong and where.
+   * The fast way (DESIGN §9): bytes to columns, without a string per cell. It takes files of plain text, and asks csv-parse about the parts
+   * that are not clean where they can be judged by themselves. False: nothing was done, and csv-parse is to read the whole file.
    */
   private async convertPlainText(): Promise<boolean> {
     if (this.request.mendedRecords !== undefined) return false
@@ -162,8 +184,8 @@ class Conversion {
         const { trialRows } = this.options
         const direct = await sampleColumns(kernels, plan, file)
         const chunk = { ...plan.chunk, direct, ...(trialRows === undefined ? {} : { trialRows }) }
+        this.labels = plan.labels
         if (await this.takeParts({ ...plan, chunk }, kernels, file)) {
-          this.labels = plan.labels
           this.absentColumns = plan.header.absentColumns
           this.readToEnd = true
           this.checkRowCount()
@@ -180,7 +202,7 @@ class Conversion {
     }
   }
 
-  /** False: the file is not clean, plain text. */
+  /** False: the file is not plain text, or not clean where keys are to be told apart. */
   private async takeParts(plan: PlainTextPlan, kernels: Kernels, file: OpenFile): Promise<boolean> {
     const { grouping, limits, progress } = this.request
     const mark = kernels.mark()
@@ -205,11 +227,28 @@ class Conversion {
         ...(partLines === undefined ? {} : { limits: { rows: partLines, bytes: ROW_GROUP_CHARACTERS } }),
       })
       const reader = new PartReader(kernels, plan, file)
+      let faulty: FaultyParts | null = null
       for (let part = await cutter.next(); part !== null; part = await cutter.next()) {
         const chunk = part === 'open' ? null : await reader.read(part)
         this.options.signal?.throwIfAborted()
-        if (part === 'open' || chunk === null) return false
+        if (part === 'open') return false
         if (progress !== null) Atomics.store(progress, 0, BigInt(part.to))
+        if (chunk === null) {
+          // Keys of clean parts are known by their hashes only, and which rows a record has is said by rows of many parts.
+          if (!this.streams || hasKeys(this.table)) return false
+          faulty ??= {
+            file,
+            plan,
+            cutter,
+            reader,
+            lines: new LineCounter(kernels, file),
+            headLines: 0,
+            validator: this.newValidator(plan.header),
+            looksCloser: true,
+          }
+          if (!(await this.takeFaultyPart(faulty, part))) return false
+          continue
+        }
         this.rowsIn += chunk.rows + chunk.blank
         this.blank += chunk.blank
         const records = chunk.recordTexts.map(recordIndex)
@@ -234,13 +273,69 @@ class Conversion {
     }
   }
 
+  /** False: csv-parse finds a fault of the file as a whole, and its place can be said by one who reads all of it. */
+  private async takeFaultyPart(faulty: FaultyParts, part: FilePart): Promise<boolean> {
+    const { cutter, reader, validator, lines } = faulty
+    if (faulty.headLines === 0) faulty.headLines = await lines.before(faulty.plan.dataStart)
+    const linesBefore = await lines.before(part.from)
+    // Where a wrong row keeps the file from being committed, no columns are needed of the rows beside it.
+    if (faulty.looksCloser && !(this.mayCommit && this.skipsRows)) {
+      const before = { rowsIn: this.rowsIn, blank: this.blank, good: this.goodOf[0] ?? 0 }
+      for (const piece of await cutter.piecesOf(part)) {
+        const chunk = await reader.read(piece)
+        this.options.signal?.throwIfAborted()
+        if (chunk !== null) {
+          this.rowsIn += chunk.rows + chunk.blank
+          this.blank += chunk.blank
+          this.goodOf[0] = (this.goodOf[0] ?? 0) + chunk.rows
+        } else if (!(await this.takeRowsOf(faulty, piece, await lines.before(piece.from), false))) return false
+        if (validator.segmentChecked >= PIECES_ROWS) validator.takeSegment()
+      }
+      if (!this.mayCommit) return true
+      // Nothing is wrong in it, it is only written in a way that needs csv-parse. What follows may well be, too.
+      faulty.looksCloser = false
+      validator.takeSegment()
+      this.rowsIn = before.rowsIn
+      this.blank = before.blank
+      this.goodOf[0] = before.good
+    }
+    if (!(await this.takeRowsOf(faulty, part, linesBefore, true))) return false
+    await this.takeSegment(validator)
+    return true
+  }
+
+  /** False: as with `takeFaultyPart`. */
+  private async takeRowsOf(faulty: FaultyParts, part: FilePart, linesBefore: number, keeps: boolean): Promise<boolean> {
+    const { file, plan, validator, headLines } = faulty
+    try {
+      const batches = rowsOfPart({
+        file,
+        request: this.request,
+        part,
+        headBytes: plan.dataStart,
+        headLines,
+        linesBefore,
+        rowsBefore: this.rowsIn,
+      })
+      for await (const batch of batches) await this.takeBatch(batch, validator, keeps)
+      return true
+    } catch (error) {
+      if (error instanceof IntakeError && SOURCE_FAULTS.has(error.code)) return false
+      throw error
+    }
+  }
+
   /** Forgets everything that was made of the file so far. */
   private async startOver(): Promise<void> {
     await this.writer?.discard()
     this.writer = null
+    this.report = this.newReport()
+    this.labels = []
     this.rowsIn = 0
+    this.invalid = 0
     this.blank = 0
     this.goodOf.length = 0
+    this.invalidOf.length = 0
     this.segments.length = 0
     this.recordIds = []
   }
@@ -262,18 +357,7 @@ class Conversion {
     }
     try {
       for await (const batch of reader.batches()) {
-        this.options.signal?.throwIfAborted()
-        for (const row of batch) {
-          this.rowsIn++
-          const verdict = validator.check(row)
-          if (verdict === 'blank') this.blank++
-          else if (verdict === 'invalid') this.countInvalid(validator)
-          else {
-            if (validator.record !== NO_RECORD) this.goodOf[validator.record] = (this.goodOf[validator.record] ?? 0) + 1
-            if (this.mayCommit) validator.push()
-          }
-          if (this.segmentIsFull(validator)) await this.takeSegment(validator)
-        }
+        await this.takeBatch(batch, validator, true)
         if (validator.tooManyRecords) {
           throw new IntakeError('LIMIT_EXCEEDED', `The file names more than ${this.request.limits.recordsPerDrop} records`)
         }
@@ -287,6 +371,22 @@ class Conversion {
     if (!this.mayCommit) return
     await this.takeSegment(validator)
     await this.stage()
+  }
+
+  /** `keeps`: rows that may be committed go into the columns. */
+  private async takeBatch(batch: readonly CsvRow[], validator: RowValidator, keeps: boolean): Promise<void> {
+    this.options.signal?.throwIfAborted()
+    for (const row of batch) {
+      this.rowsIn++
+      const verdict = validator.check(row)
+      if (verdict === 'blank') this.blank++
+      else if (verdict === 'invalid') this.countInvalid(validator)
+      else {
+        if (validator.record !== NO_RECORD) this.goodOf[validator.record] = (this.goodOf[validator.record] ?? 0) + 1
+        if (keeps && this.mayCommit) validator.push()
+      }
+      if (this.segmentIsFull(validator)) await this.takeSegment(validator)
+    }
   }
 
   /** Rows that are left out count as well: what their cells leave in the dictionaries of the columns takes memory too. */
@@ -447,9 +547,10 @@ class Conversion {
       if (!stagedIds.has(recordId)) withheld.push({ recordId, rows: this.goodOf[record] ?? 0, invalid: this.invalidOf[record] ?? 0 })
     })
     const seconds = (performance.now() - this.startedMs) / 1000
-    // Nobody reads the hashes of a drop's report: the claim has its own. `validate` shows them.
-    if (!this.hashed && this.request.output.kind === 'none') for await (const _ of source.chunks());
-    const digests = this.hashed || this.request.output.kind === 'none' ? source.digests() : { md5: null, sha256: null }
+    // Nobody reads the hashes in the report of a clean drop: the claim has its own. `validate` shows them.
+    const showsHashes = !valid || this.request.output.kind === 'none'
+    if (!this.hashed && showsHashes) for await (const _ of source.chunks());
+    const digests = this.hashed || showsHashes ? source.digests() : { md5: null, sha256: null }
     const report = this.report.build({
       name: this.table.name,
       labels: this.labels,

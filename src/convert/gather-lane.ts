@@ -33,12 +33,13 @@ export async function runGather(task: GatherTask, files: Files, form?: KernelFor
       if (spill === null) throw new IntakeError('IO_FAILED', `${path} vanished`)
       spills.push(spill)
     }
+    const chunk = { ...plan.chunk, direct: new Set(task.direct) }
     const stopped = (): boolean => Atomics.load(control, STOP) !== 0
     const kernels = await borrowKernels(form)
     const mark = kernels.mark()
     const stager = new RecordStager({ files, kernels, table, request, groupRows: task.sizes.groupRows, totalRows: task.totalRows, stopped })
     try {
-      let gatherer = new Gatherer(kernels, plan.chunk, task, spills.slice(1), stager)
+      let gatherer = new Gatherer(kernels, chunk, task, spills.slice(1), stager)
       for (let done = 1; ; done++) {
         const bin = bins[Atomics.add(control, NEXT_PART, 1)]
         if (bin === undefined || stopped()) break
@@ -46,7 +47,7 @@ export async function runGather(task: GatherTask, files: Files, form?: KernelFor
         if (request.progress !== null) Atomics.add(request.progress, 0, BigInt(Math.floor(bin.bytes / 2)))
         if (done % BINS_PER_READER === 0) {
           kernels.release(mark)
-          gatherer = new Gatherer(kernels, plan.chunk, task, spills.slice(1), stager)
+          gatherer = new Gatherer(kernels, chunk, task, spills.slice(1), stager)
         }
       }
       return stopped() ? { status: 'stopped' } : { status: 'done', staged: stager.staged }

@@ -30,6 +30,11 @@ export class KeyIndex {
   }
 }
 
+/** Whether rows of a table can be at odds with earlier ones. */
+export function hasKeys(table: Table): boolean {
+  return keyRules(table).length > 0
+}
+
 interface KeyRule {
   readonly columns: readonly number[]
   readonly primary: boolean

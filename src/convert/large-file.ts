@@ -1,12 +1,12 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { IntakeError, isIntakeError } from '../errors.js'
 import { fileSource } from '../parquet/read-file.js'
-import { compareContent, compareDecoders, damageIsMismatch, type ExpectedFile, openExpected } from '../parquet/verify-file.js'
+import { compareContent, compareDecoders, damageIsMismatch, digestsFor, type ExpectedFile, openExpected } from '../parquet/verify-file.js'
 import { type PartDigests, partsOf } from '../parquet/verify-parts.js'
 import type { Files } from '../runtime/files.js'
 import { buildTable, type Table } from '../tables/build-table.js'
 import { borrowKernels, returnKernels } from './kernel-loans.js'
-import { KeyIndex } from './key-index.js'
+import { hasKeys, KeyIndex } from './key-index.js'
 import {
   CONTROL_WORDS,
   CUT,
@@ -42,8 +42,9 @@ export interface LargeFileOptions {
 }
 
 /**
- * other: the file is small or names many records, or needs another cut or count: one thread may well read it as plain text.
- * unclear: it is not clean, plain text.
+ * other: the file is small or names many records, needs another cut or count, or has parts that are not clean: one thread may well read it
+ * as plain text.
+ * unclear: it is not plain text, or not clean where keys are to be told apart.
  */
 export type NotOnLanes = 'other' | 'unclear'
 
@@ -87,6 +88,8 @@ class LargeFile {
   private writing: Promise<void> = Promise.resolve()
   private failure: unknown = null
   private unclear = false
+  /** The file ends inside quotes. */
+  private isOpen = false
   private cut = 0
   private cutToEnd = false
   private written = 0
@@ -133,7 +136,7 @@ class LargeFile {
       const whole = !this.unclear && this.cutToEnd && this.written === this.cut && this.at === this.plan.sizeBytes
       if (!whole || this.rows === 0 || (this.request.expectedRows !== null && this.request.expectedRows !== this.rows)) {
         await writer.discard()
-        return this.unclear ? 'unclear' : 'other'
+        return this.unclear && (this.isOpen || hasKeys(this.table)) ? 'unclear' : 'other'
       }
       const written = await writer.finish((path, expected) => this.verify(path, expected))
       return this.done(recordId, written)
@@ -160,7 +163,10 @@ class LargeFile {
       const cutter = new PartCutter(kernels, file, { start: plan.dataStart, sizeBytes: plan.sizeBytes })
       for (let part = await cutter.next(); part !== null && Atomics.load(control, STOP) === 0; part = await cutter.next()) {
         // Quotes that never close are found before most of the work is done.
-        if (part === 'open') return this.giveUp()
+        if (part === 'open') {
+          this.isOpen = true
+          return this.giveUp()
+        }
         this.ends[this.cut++] = part.to
         Atomics.store(control, CUT, this.cut)
         Atomics.notify(control, CUT)
@@ -269,7 +275,7 @@ class LargeFile {
         const opened = await openExpected(source, expected)
         const layout = { columns: opened.columns, rowGroups: opened.rowGroups }
         const decoding = Promise.all(
-          partsOf(layout, lanes).map(async (part): Promise<PartDigests> => {
+          partsOf(layout, lanes, digestsFor(expected)).map(async (part): Promise<PartDigests> => {
             const result = await runVerify({ kind: 'verify', path, layout, part })
             if (result.status === 'failed') throw new IntakeError(result.code, result.message, { hint: result.hint })
             return result.digests

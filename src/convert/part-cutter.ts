@@ -1,9 +1,12 @@
+import { assert } from '../errors.js'
 import type { Kernels } from '../kernels/kernels.js'
 import type { OpenFile } from '../runtime/files.js'
 import { QUOTE } from './field-text.js'
 import { ROW_GROUP_CHARACTERS, ROW_GROUP_ROWS } from './row-groups.js'
 
 const BLOCK_BYTES = 1 << 20
+/** Pieces that a part of as many lines as it may have is cut into. */
+const PIECES = 64
 
 export interface FilePart {
   /** Bytes [from, to) of whole records; the last one of the file may lack its line end. */
@@ -42,9 +45,26 @@ export class PartCutter {
   private readonly sizeBytes: number
 
   /** null: the file is at its end. 'open': it ends inside quotes. */
-  async next(): Promise<FilePart | 'open' | null> {
-    const { kernels, block, sizeBytes } = this
-    const { rows, bytes } = this.limits
+  next(): Promise<FilePart | 'open' | null> {
+    return this.nextBefore(this.sizeBytes, this.limits)
+  }
+
+  /** A part that `next` gave last, in small pieces: what is wrong in it may be in one of them. */
+  async piecesOf({ from, to }: FilePart): Promise<readonly FilePart[]> {
+    const limits = { rows: Math.ceil(this.limits.rows / PIECES), bytes: Math.ceil(this.limits.bytes / PIECES) }
+    this.at = from
+    this.blockFrom = from
+    this.blockEnd = from
+    const pieces: FilePart[] = []
+    for (let piece = await this.nextBefore(to, limits); piece !== null; piece = await this.nextBefore(to, limits)) {
+      assert(piece !== 'open', 'a part ends outside quotes')
+      pieces.push(piece)
+    }
+    return pieces
+  }
+
+  private async nextBefore(sizeBytes: number, { rows, bytes }: PartLimits): Promise<FilePart | 'open' | null> {
+    const { kernels, block } = this
     const from = this.at
     if (from >= sizeBytes) return null
     // The record that ends here or later is the last one.
@@ -54,7 +74,7 @@ export class PartCutter {
     for (let at = from; ; ) {
       if (at === this.blockEnd) {
         if (at === sizeBytes) return inside === 1 ? 'open' : this.cut(from, sizeBytes)
-        await this.load(at)
+        await this.load(at, sizeBytes)
       }
       const end = at < full ? Math.min(this.blockEnd, full) : this.blockEnd
       const most = at < full ? rows - lines : 1
@@ -71,8 +91,8 @@ export class PartCutter {
     return { from, to }
   }
 
-  private async load(from: number): Promise<void> {
-    const to = Math.min(from + BLOCK_BYTES, this.sizeBytes)
+  private async load(from: number, limit: number): Promise<void> {
+    const to = Math.min(from + BLOCK_BYTES, limit)
     const { u8 } = this.kernels
     const read = await this.file.read(u8.subarray(this.block, this.block + to - from), from)
     if (read !== to - from) throw new Error('the source of a conversion became shorter')

@@ -45,6 +45,8 @@ export interface GatherTask {
   readonly parts: SplitParts
   readonly partCount: number
   readonly totalRows: number
+  /** Positions of cells whose texts are mostly different (ChunkPlan). */
+  readonly direct: readonly number[]
   readonly spillPaths: readonly string[]
   readonly bins: readonly Bin[]
   /** NEXT_PART counts bins; STOP. */

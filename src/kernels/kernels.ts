@@ -221,6 +221,16 @@ export interface Kernels {
   entryFields(entries: number, codes: number, count: number, out: number): void
 
   /*
+   * The digest of a column chunk, as `parquet/chunk-digest.ts` defines it. A hash is two words.
+   */
+
+  /** The hash of each value, or text. */
+  hashFixed(values: number, width: FixedWidth, count: number, out: number): void
+  hashTexts(data: number, offsets: number, count: number, out: number): void
+  /** Folds rows into the sixteen words at `lanes`, the first of them into pair 0. `hashes` are those of the codes, or where `codes` is 0 of the rows. */
+  foldRows(hashes: number, codes: number, validity: number, count: number, lanes: number): void
+
+  /*
    * Rows of a bulk file by their record.
    */
 

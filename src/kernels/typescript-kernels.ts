@@ -1,4 +1,5 @@
 import * as columns from './columns.js'
+import * as digests from './digests.js'
 import { encodeHybrid, packBits } from './hybrid.js'
 import type { FixedWidth, Kernels, SkippedRecords, TokeniseResult } from './kernels.js'
 import { INITIAL_BYTES, KernelMemory } from './memory.js'
@@ -256,6 +257,18 @@ export class TypescriptKernels extends KernelMemory implements Kernels {
 
   entryFields(entries: number, codes: number, count: number, out: number): void {
     columns.entryFields(this.u32, entries, codes, count, out)
+  }
+
+  hashFixed(values: number, width: FixedWidth, count: number, out: number): void {
+    digests.hashFixed(this, values, width, count, out)
+  }
+
+  hashTexts(data: number, offsets: number, count: number, out: number): void {
+    digests.hashTexts(this, data, offsets, count, out)
+  }
+
+  foldRows(hashes: number, codes: number, validity: number, count: number, lanes: number): void {
+    digests.foldRows(this, hashes, codes, validity, count, lanes)
   }
 
   private eachField(

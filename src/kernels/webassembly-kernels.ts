@@ -12,6 +12,7 @@ const LARGEST_FIVE = 64
 type FieldKernel = (fields: number, stride: number, column: number, rows: number, quote: number, values: number, validity: number) => number
 type GatherKernel = (source: number, codes: number, validity: number, count: number, out: number) => void
 type CompactKernel = (values: number, validity: number, count: number, out: number) => number
+type HashKernel = (values: number, count: number, out: number) => void
 type DecimalKernel = (...parameters: [...Parameters<FieldKernel>, precision: number, scale: number]) => number
 
 interface Exports {
@@ -49,6 +50,12 @@ interface Exports {
   readonly fixedFields: Kernels['fixedFields']
   readonly textFields: Kernels['textFields']
   readonly entryFields: Kernels['entryFields']
+  readonly hashFixed1: HashKernel
+  readonly hashFixed4: HashKernel
+  readonly hashFixed8: HashKernel
+  readonly hashFixed16: HashKernel
+  readonly hashTexts: Kernels['hashTexts']
+  readonly foldRows: Kernels['foldRows']
   readonly takeCodes: Kernels['takeCodes']
   readonly codeFixed: Kernels['codeFixed']
   readonly codeTexts: Kernels['codeTexts']
@@ -326,6 +333,22 @@ export class WebassemblyKernels extends KernelMemory implements Kernels {
 
   entryFields(entries: number, codes: number, count: number, out: number): void {
     this.code.entryFields(entries, codes, count, out)
+  }
+
+  hashFixed(values: number, width: FixedWidth, count: number, out: number): void {
+    const { code } = this
+    if (width === 1) code.hashFixed1(values, count, out)
+    else if (width === 4) code.hashFixed4(values, count, out)
+    else if (width === 8) code.hashFixed8(values, count, out)
+    else code.hashFixed16(values, count, out)
+  }
+
+  hashTexts(data: number, offsets: number, count: number, out: number): void {
+    this.code.hashTexts(data, offsets, count, out)
+  }
+
+  foldRows(hashes: number, codes: number, validity: number, count: number, lanes: number): void {
+    this.code.foldRows(hashes, codes, validity, count, lanes)
   }
 
   takeCodes(codes: number, validity: number, rows: number, count: number, codeOf: number, keyOf: number, out: number): number {

@@ -29,6 +29,22 @@ export function columnDescription(column: ColumnType): string {
   return canonicalJson([column.name, ...logicalParts(column.logical)])
 }
 
+/** Of the columns of a table, which do not change, for each of its files. */
+const describedColumns = new WeakMap<ColumnType, Buffer>()
+
+/** With its length before it. */
+function describedColumn(column: ColumnType): Buffer {
+  let bytes = describedColumns.get(column)
+  if (bytes === undefined) {
+    const description = Buffer.from(columnDescription(column), 'utf8')
+    const length = Buffer.alloc(4)
+    length.writeUInt32LE(description.length)
+    bytes = Buffer.concat([length, description])
+    describedColumns.set(column, bytes)
+  }
+  return bytes
+}
+
 function logicalParts(logical: LogicalType): (string | number | boolean)[] {
   switch (logical.kind) {
     case 'string':
@@ -191,11 +207,8 @@ class ColumnHasher {
 
   finish(): { digest: Buffer; blocks: readonly string[] } {
     if (this.rowsInBlock > 0) this.endBlock()
-    const description = Buffer.from(columnDescription(this.type), 'utf8')
-    const length = Buffer.alloc(4)
-    length.writeUInt32LE(description.length)
     return {
-      digest: hash('sha256', Buffer.concat([length, description, ...this.digests]), 'buffer'),
+      digest: hash('sha256', Buffer.concat([describedColumn(this.type), ...this.digests]), 'buffer'),
       blocks: this.digests.map((digest) => digest.toString('hex')),
     }
   }
@@ -203,7 +216,34 @@ class ColumnHasher {
 
 /** Bytes that wait for the end of their stream. */
 const HELD_BYTES = 1 << 15
+/** Copies lie side by side in one array after the other: an array for each would cost more than the copy. */
+const SLAB_BYTES = 1 << 18
+let slab = new Uint8Array(0)
+let slabUsed = 0
+
+function kept(bytes: Uint8Array): Uint8Array {
+  // It holds for good.
+  if (bytes.buffer === ONES.buffer) return bytes
+  if (slabUsed + bytes.length > slab.length) {
+    slab = new Uint8Array(SLAB_BYTES)
+    slabUsed = 0
+  }
+  const copy = slab.subarray(slabUsed, slabUsed + bytes.length)
+  copy.set(bytes)
+  slabUsed += bytes.length
+  return copy
+}
+
 const NO_BYTES = new Uint8Array(0)
+
+/** Most columns of a file have the same rows, of which none is missing. */
+let ones: { readonly rows: number; readonly digest: Buffer } | null = null
+
+function digestOf(bytes: Uint8Array): Buffer {
+  if (bytes.buffer !== ONES.buffer) return hash('sha256', bytes, 'buffer')
+  if (ones?.rows !== bytes.length) ones = { rows: bytes.length, digest: hash('sha256', bytes, 'buffer') }
+  return ones.digest
+}
 
 /**
  * SHA-256 of one stream after the other. A short one, that of a file with few rows, is hashed in one call: the object that takes bytes as they
@@ -214,8 +254,8 @@ class StreamHash {
   private running: Hash | null = null
 
   update(bytes: Uint8Array): void {
-    if (this.running === null && this.held === null && bytes.length <= HELD_BYTES) {
-      this.held = new Uint8Array(bytes)
+    if (this.running === null && this.held === null && (bytes.length <= HELD_BYTES || bytes.buffer === ONES.buffer)) {
+      this.held = kept(bytes)
       return
     }
     this.running ??= createHash('sha256')
@@ -226,7 +266,7 @@ class StreamHash {
 
   /** Of all bytes since the last digest. */
   digest(): Buffer {
-    const digest = this.running?.digest() ?? hash('sha256', this.held ?? NO_BYTES, 'buffer')
+    const digest = this.running?.digest() ?? digestOf(this.held ?? NO_BYTES)
     this.running = null
     this.held = null
     return digest

@@ -3,7 +3,9 @@ import { assert } from '../errors.js'
 import { NONE } from '../kernels/columns.js'
 import { hybridBound, type Kernels } from '../kernels/kernels.js'
 import type { ByteSink } from './byte-sink.js'
+import type { ChunkDigest } from './chunk-digest.js'
 import { type Compression, compressPage } from './compress-page.js'
+import { digestOfColumn } from './encode-digest.js'
 import { type EncodingName, encodePageHeader } from './page-header.js'
 import { type ColumnStatistics, type Extremes, extremesOf, mergeExtremes, statisticsOf } from './statistics.js'
 
@@ -40,6 +42,8 @@ export interface EncodedColumnChunk {
   /** Of the values of the data pages. */
   readonly dataEncoding: Extract<EncodingName, 'PLAIN' | 'RLE_DICTIONARY'>
   readonly statistics: ColumnStatistics
+  /** Of its cells, taken before they were encoded. */
+  readonly digest: ChunkDigest
 }
 
 /**
@@ -50,7 +54,7 @@ export interface EncodedColumnChunk {
 export function encodeColumn(kernels: Kernels, column: KernelColumn, compression: Compression, sink: ByteSink): EncodedColumnChunk {
   const mark = kernels.mark()
   try {
-    const chunk = new ChunkEncoder(kernels, compression, sink)
+    const chunk = new ChunkEncoder(kernels, compression, sink, digestOfColumn(kernels, column))
     if (column.form === 'plain') return chunk.plain(column)
     return dictionaryPays(kernels, column) ? chunk.coded(column) : chunk.plain(toPlain(kernels, column))
   } finally {
@@ -93,6 +97,7 @@ class ChunkEncoder {
     private readonly kernels: Kernels,
     private compression: Compression,
     private readonly sink: ByteSink,
+    private readonly digest: ChunkDigest,
   ) {}
 
   plain(column: PlainColumn): EncodedColumnChunk {
@@ -265,6 +270,7 @@ class ChunkEncoder {
       dictionaryPageBytes: this.dictionaryPageBytes,
       pages: this.pages,
       dataEncoding,
+      digest: this.digest,
       statistics,
     }
   }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import { type KernelColumn, placeVector } from '../columns/kernel-column.js'
 import type { ColumnType, ColumnVector } from '../columns/vector.js'
 import { canonicalJson } from '../core/canonical-json.js'
@@ -6,6 +6,7 @@ import { assert } from '../errors.js'
 import type { Kernels } from '../kernels/kernels.js'
 import type { OpenFile } from '../runtime/files.js'
 import { ByteSink } from './byte-sink.js'
+import type { ChunkDigest } from './chunk-digest.js'
 import type { Compression } from './compress-page.js'
 import { type ContentFacts, ContentHasher } from './content-hash.js'
 import { streamRows } from './content-streams.js'
@@ -54,6 +55,10 @@ export class ParquetFileWriter {
   private readonly pageIndex = new PageIndex()
   /** Column chunks that do not know yet where their indexes will stand. */
   private readonly indexed: { readonly chunk: ThriftColumnChunk; readonly indexes: ChunkIndexes }[] = []
+  /** By row group and column. */
+  private readonly chunkDigests: ChunkDigest[][] = []
+  /** Everything behind the last page. */
+  private tail: readonly Uint8Array[] = []
   private readonly contentHasher: ContentHasher
   private readonly fileHash = createHash('sha256')
   /** Sections that `flush` has not written yet. */
@@ -158,12 +163,14 @@ export class ParquetFileWriter {
     const { types } = this
     const start = this.offset
     const chunks: ThriftColumnChunk[] = []
+    const digests: ChunkDigest[] = []
     let compressedBytes = 0
     let uncompressedBytes = 0
     for (const [i, column] of columns.entries()) {
       const { chunk, bytes } = encoded(i)
       assert(chunk.rows === rows, 'columns of one row group have the same rows')
       chunks.push(this.columnChunk(column, chunk))
+      digests.push(chunk.digest)
       this.put(asBuffer(bytes))
       compressedBytes += chunk.compressedBytes
       uncompressedBytes += chunk.uncompressedBytes
@@ -181,14 +188,17 @@ export class ParquetFileWriter {
     // A 16-bit field: beyond it the ordinal is left out, which is allowed.
     if (this.rowGroups.length <= 0x7fff) rowGroup.ordinal = this.rowGroups.length
     this.rowGroups.push(rowGroup)
+    this.chunkDigests.push(digests)
     this.rows += rows
   }
 
   /** Writes the page index and the footer. The bytes are handed to the operating system and not synced. */
   async finish(): Promise<WrittenFile> {
     await this.exclusively(async () => {
+      const before = this.pending.length
       this.putPageIndex()
       this.put(this.footer())
+      this.tail = this.pending.slice(before)
       await this.flush()
     })
     this.state = 'finished'
@@ -204,6 +214,13 @@ export class ParquetFileWriter {
   contentFacts(): ContentFacts {
     assert(this.state === 'finished', 'the file is finished')
     return this.contentHasher.finish()
+  }
+
+  /** After `finish`: what verification holds the file against as long as its writer is there (verify-file.ts, `WrittenFacts`). */
+  writtenFacts(): { chunks: readonly (readonly ChunkDigest[])[]; tail: { sizeBytes: number; sha256: string } } {
+    assert(this.state === 'finished', 'the file is finished')
+    const tail = Buffer.concat(this.tail)
+    return { chunks: this.chunkDigests, tail: { sizeBytes: tail.length, sha256: hash('sha256', tail, 'hex') } }
   }
 
   private async exclusively(work: () => Promise<void>): Promise<void> {

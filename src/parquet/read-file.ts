@@ -123,6 +123,9 @@ async function loadHyparquet() {
   return { parquetMetadata, parquetHeader, ...pages, readPlain, deserializeTCompactProtocol, readRleBitPackedHybrid }
 }
 type Hyparquet = Awaited<ReturnType<typeof loadHyparquet>>
+
+/** Asking the loader each time takes longer than to read a small footer. */
+let loading: Promise<Hyparquet> | null = null
 type Metadata = ReturnType<Hyparquet['parquetMetadata']>
 type SchemaElement = Metadata['schema'][number]
 type Chunk = Metadata['row_groups'][number]['columns'][number]
@@ -132,7 +135,8 @@ type DecodedArray = ReturnType<Hyparquet['readPlain']>
 
 /** Throws PARQUET_INVALID for anything that is not a whole Parquet file of ours; errors of the source itself pass through. */
 export async function openParquet(source: ByteSource): Promise<ParquetFile> {
-  const hyparquet = await loadHyparquet()
+  loading ??= loadHyparquet()
+  const hyparquet = await loading
   const footer = await readFooter(source)
   return damaged('the footer', () => new HyparquetFile(source, hyparquet, footer))
 }

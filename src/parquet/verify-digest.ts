@@ -18,7 +18,8 @@ const SHORT_TEXT_BYTES = 64
 const slab = new Uint8Array(SLAB_BYTES + COPY_SLACK_BYTES)
 const slabView = viewOf(slab)
 const allOnes = new Uint8Array(BLOCK_ROWS).fill(1)
-let wholeBlockPresent: Buffer | null = null
+/** Most columns of a file have the same rows, all of them present. */
+let present: { rows: number; digest: Buffer } | null = null
 let gathered = new Int32Array(0)
 
 /** The streams of a column's blocks, from a row on that begins a block: who decodes the rows gives them piece by piece. */
@@ -82,18 +83,37 @@ export class BlockStreams {
   }
 
   private validityDigest(): Buffer {
-    if (this.onlyPresent === BLOCK_ROWS) {
+    if (this.onlyPresent === this.rowsInBlock) {
       this.onlyPresent = 0
-      wholeBlockPresent ??= createHash('sha256').update(allOnes).digest()
-      return wholeBlockPresent
+      return presentDigest(this.rowsInBlock)
     }
     this.hashOnlyPresent()
     return this.validity.digest()
   }
 }
 
+function presentDigest(rows: number): Buffer {
+  if (present?.rows !== rows) present = { rows, digest: hash('sha256', allOnes.subarray(0, rows), 'buffer') }
+  return present.digest
+}
+
 /** A piece of up to so many bytes waits for what follows: if nothing does, it is hashed in one call, for which no object is made. */
 const WAITING_BYTES = 1 << 15
+/** Room for many of them, that not each makes an array of its own. */
+const ASIDE_BYTES = 1 << 18
+let aside = new Uint8Array(0)
+let asideNext = 0
+
+function laidAside(bytes: Uint8Array): Uint8Array {
+  if (aside.length - asideNext < bytes.length) {
+    aside = new Uint8Array(ASIDE_BYTES)
+    asideNext = 0
+  }
+  const start = asideNext
+  asideNext += bytes.length
+  aside.set(bytes, start)
+  return aside.subarray(start, asideNext)
+}
 
 class Stream {
   private waiting: Uint8Array | null = null
@@ -102,7 +122,7 @@ class Stream {
   update(bytes: Uint8Array): void {
     if (this.object === null) {
       if (this.waiting === null && bytes.length <= WAITING_BYTES) {
-        this.waiting = new Uint8Array(bytes)
+        this.waiting = laidAside(bytes)
         return
       }
       this.object = createHash('sha256')
@@ -202,9 +222,7 @@ export function columnDigest(description: string, blocks: readonly string[]): st
   const text = Buffer.from(description, 'utf8')
   const length = Buffer.alloc(4)
   length.writeUInt32LE(text.length)
-  const hash = createHash('sha256').update(length).update(text)
-  for (const block of blocks) hash.update(block, 'hex')
-  return hash.digest('hex')
+  return hash('sha256', Buffer.concat([length, text, Buffer.from(blocks.join(''), 'hex')]), 'hex')
 }
 
 /** content_sha256 from the digests of all columns. Lower-case hex. */

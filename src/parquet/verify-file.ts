@@ -1,12 +1,14 @@
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import type { ColumnType } from '../columns/vector.js'
 import { canonicalJson } from '../core/canonical-json.js'
 import { isIntakeError } from '../errors.js'
+import type { ChunkDigest } from './chunk-digest.js'
 import { CONTENT_BLOCK_ROWS, type ContentFacts, columnDescription } from './content-hash.js'
 import { type ByteSource, openParquet, type ParquetFile } from './read-file.js'
+import type { DigestKind } from './verify-column.js'
 import { BlockDigester } from './verify-digest.js'
 import { type VerifierOptions, withVerifier } from './verify-forms.js'
-import { atPlace, combineParts, mismatch, type PartDigests, readChunk, verifyPart, wholeFile } from './verify-parts.js'
+import { atPlace, combineChunks, combineParts, mismatch, type PartDigests, readChunk, verifyPart, wholeFile } from './verify-parts.js'
 
 export interface ExpectedFile {
   readonly columns: readonly ColumnType[]
@@ -16,9 +18,19 @@ export interface ExpectedFile {
   readonly content?: ContentFacts
   /** SHA-256 of the whole file as it was written. */
   readonly parquetSha256?: string
+  /** What only the writer of a file can say of it, while it is there; takes the place of `content` and `parquetSha256`. */
+  readonly written?: WrittenFacts
+}
+
+export interface WrittenFacts {
+  /** By row group and column. */
+  readonly chunks: readonly (readonly ChunkDigest[])[]
+  /** Everything behind the last page. */
+  readonly tail: { readonly sizeBytes: number; readonly sha256: string }
 }
 
 const HASH_BYTES = 1 << 20
+const MAGIC_BYTES = 4
 
 /**
  * Rows of one file that hyparquet decodes in mode `full`, of each column. It takes a hundred times as long for a row as the decoder of our
@@ -27,8 +39,8 @@ const HASH_BYTES = 1 << 20
 export const SAMPLE_ROWS = 2048
 
 /**
- * Reads a finished file again and compares all of it: footer, schema field by field, every cell of every row group (by the content hash of
- * the decoded cells), and that the statistics hold, so that no engine leaves out a row group that has matching rows.
+ * Reads a finished file again and compares all of it: footer, schema field by field, every cell of every row group (by a digest of each column
+ * chunk where the writer gives them, else by the content hash), and that the statistics hold, so that no engine leaves out a row group that has matching rows.
  *
  * Two decoders look at it, neither of which has anything in common with the encoder. hyparquet reads the footer of every file, and nothing
  * that the writer remembers is used instead of it; the decoder of our own (verify-column.ts) decodes every page. `full`: hyparquet decodes SAMPLE_ROWS rows as well,
@@ -45,10 +57,38 @@ export async function verifyParquet(
 ): Promise<void> {
   await damageIsMismatch(async () => {
     const file = await openExpected(source, expected)
-    compareContent(file, [await verifyPart(source, file, wholeFile(file), options)], expected)
+    const part = wholeFile(file, digestsFor(expected))
+    compareContent(file, [await verifyPart(source, file, part, options)], expected)
     await compareDecoders(source, file, expected, mode, options)
-    if (expected.parquetSha256 !== undefined) await compareBytes(source, expected.parquetSha256)
+    if (expected.parquetSha256 !== undefined && expected.written === undefined) await compareBytes(source, expected.parquetSha256)
   })
+}
+
+/** What `verifyPart` is to find for `compareContent`. */
+export function digestsFor(expected: ExpectedFile): DigestKind {
+  return expected.written === undefined ? 'blocks' : 'chunks'
+}
+
+/**
+ * That no byte of a file is outside of what is looked at: behind the first four the pages lie without a gap, each with its checksum and decoded as a whole,
+ * and what follows them is, byte for byte, what was written.
+ */
+async function compareFrame(source: ByteSource, file: ParquetFile, tail: WrittenFacts['tail']): Promise<void> {
+  const tailStart = source.sizeBytes - tail.sizeBytes
+  let at = MAGIC_BYTES
+  for (const [g, { columns }] of file.rowGroups.entries()) {
+    for (const { name, startByte, compressedBytes } of columns) {
+      if (startByte !== at) {
+        const place = `row group ${g}, column ${JSON.stringify(name)}`
+        throw mismatch('bytes', `${place} begins at byte ${startByte}, and what is before it ends at ${at}`)
+      }
+      at += compressedBytes
+    }
+  }
+  if (at !== tailStart) throw mismatch('bytes', `the pages end at byte ${at}, and what was written behind them begins at ${tailStart}`)
+  const bytes = await source.read(tailStart, source.sizeBytes)
+  if (hash('sha256', bytes, 'hex') !== tail.sha256)
+    throw mismatch('bytes', 'the end of the file, behind its pages, is not what was written')
 }
 
 /** What no decoder looks at (the key-value members of the footer, for instance) is covered by the hash that was taken while writing. */
@@ -72,6 +112,7 @@ export async function openExpected(source: ByteSource, expected: ExpectedFile): 
       expectedRows: expected.rows,
     })
   }
+  if (expected.written !== undefined) await compareFrame(source, file, expected.written.tail)
   return file
 }
 
@@ -155,7 +196,12 @@ function compareSchema(file: ParquetFile, expected: readonly ColumnType[]): void
   }
 }
 
+/** `parts` cover the file, with the digests that `digestsFor` names. */
 export function compareContent(file: ParquetFile, parts: readonly PartDigests[], expected: ExpectedFile): void {
+  if (expected.written !== undefined) {
+    compareChunks(file, combineChunks(file, parts), expected.written.chunks)
+    return
+  }
   const read = combineParts(file, parts)
   if (read.contentSha256 === expected.contentSha256) return
   for (const [i, column] of (expected.content?.columns ?? []).entries()) {
@@ -171,4 +217,16 @@ export function compareContent(file: ParquetFile, parts: readonly PartDigests[],
     )
   }
   throw mismatch('content', `the cells read back have the content hash ${read.contentSha256}, ${expected.contentSha256} was expected`)
+}
+
+function compareChunks(file: ParquetFile, read: readonly (readonly ChunkDigest[])[], written: readonly (readonly ChunkDigest[])[]): void {
+  if (read.length !== written.length) throw mismatch('content', `${read.length} row groups were read back, ${written.length} were written`)
+  for (const [g, digests] of read.entries()) {
+    for (const [c, [low, high]] of digests.entries()) {
+      const other = written[g]![c]
+      if (other !== undefined && other[0] === low && other[1] === high) continue
+      const { name } = file.columns[c]!
+      throw mismatch('content', `cells of row group ${g}, column ${JSON.stringify(name)} differ`, { column: name, rowGroup: g })
+    }
+  }
 }

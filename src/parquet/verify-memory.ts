@@ -47,6 +47,9 @@ export const SLOTS = [
   'dictionaryOffsets',
   'used',
   'compacted',
+  'entryHashes',
+  'valueHashes',
+  'rowHashes',
   'least',
   'most',
 ] as const

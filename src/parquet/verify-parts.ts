@@ -1,15 +1,16 @@
 import { type ColumnType, DECIMAL_WIDTH_BYTES } from '../columns/vector.js'
 import { assert, IntakeError, isIntakeError } from '../errors.js'
+import type { ChunkDigest } from './chunk-digest.js'
 import { CONTENT_BLOCK_ROWS, type ContentFacts, columnDescription } from './content-hash.js'
 import type { EncodedChunk } from './decode-pages.js'
 import type { ByteSource, ColumnChunkFacts, RowGroupFacts } from './read-file.js'
-import type { ColumnVerifier } from './verify-column.js'
+import type { ColumnVerifier, DigestKind } from './verify-column.js'
 import { columnDigest, contentDigest } from './verify-digest.js'
 import { type VerifierOptions, withVerifier } from './verify-forms.js'
 
 /**
  * The decoding half of verification, cut so that threads can share it: a layout (plain data, taken from the footer on one thread) is split
- * into parts, each part is decoded wherever there is time, and the digests of all parts give the content hash.
+ * into parts, each part is decoded wherever there is time, and the digests of all parts give the content hash, or those of every column chunk.
  */
 
 /** What the footer says of a file; `ParquetFile` (read-file.ts) has it. Can be posted to a worker. */
@@ -18,27 +19,58 @@ export interface FileLayout {
   readonly rowGroups: readonly RowGroupFacts[]
 }
 
-/** A rectangle of a file: the columns and row groups `[from, to)`. Its first row must begin a block of the content hash. */
+/** A rectangle of a file: the columns and row groups `[from, to)`. For the digests of blocks its first row must begin one. */
 export interface FilePart {
+  readonly digests: DigestKind
   readonly columns: readonly [from: number, to: number]
   readonly rowGroups: readonly [from: number, to: number]
 }
 
 export interface PartDigests {
   readonly part: FilePart
-  /** Per column of the part, the digests of its blocks in row order (`documents/FORMAT.md`). */
+  /** Per column of the part, the digests of its blocks in row order (`documents/FORMAT.md`); nothing where those of chunks are wanted. */
   readonly blocks: readonly (readonly string[])[]
+  /** Per column of the part, the digest of each of its chunks; nothing where those of blocks are wanted. */
+  readonly chunks: readonly (readonly ChunkDigest[])[]
 }
 
-export function wholeFile(layout: FileLayout): FilePart {
-  return { columns: [0, layout.columns.length], rowGroups: [0, layout.rowGroups.length] }
+export function wholeFile(layout: FileLayout, digests: DigestKind = 'blocks'): FilePart {
+  return { digests, columns: [0, layout.columns.length], rowGroups: [0, layout.rowGroups.length] }
+}
+
+/** About `wanted` parts of about the same work; none for a file without rows. */
+export function partsOf(layout: FileLayout, wanted: number, digests: DigestKind = 'blocks'): FilePart[] {
+  return digests === 'blocks' ? partsOfBlocks(layout, wanted) : partsOfChunks(layout, wanted)
+}
+
+/** A grid of columns and row groups, of all that have `wanted` parts at most the one whose largest part is smallest. */
+function partsOfChunks(layout: FileLayout, wanted: number): FilePart[] {
+  const { columns, rowGroups } = layout
+  const work = rowGroups.map((group) => columns.map((_, c) => workOf(group, c)))
+  const workOfGroups = work.map((cells) => cells.reduce((a, b) => a + b, 0))
+  let best: FilePart[] = []
+  let least = Infinity
+  for (let spans = Math.min(wanted, rowGroups.length); spans > 0; spans--) {
+    const parts = ranges(workOfGroups, spans).flatMap(([from, to]) => {
+      const workOfColumns = columns.map((_, c) => work.slice(from, to).reduce((sum, cells) => sum + cells[c]!, 0))
+      return ranges(workOfColumns, Math.min(Math.floor(wanted / spans), columns.length)).map((range) => ({
+        part: { digests: 'chunks', columns: range, rowGroups: [from, to] } as const,
+        work: workOfColumns.slice(...range).reduce((a, b) => a + b, 0),
+      }))
+    })
+    const most = Math.max(...parts.map((part) => part.work))
+    if (most >= least) continue
+    least = most
+    best = parts.map(({ part }) => part)
+  }
+  return best
 }
 
 /**
- * About `wanted` parts of about the same work; none for a file without rows. Columns are cut first, for they hash independently; row groups only when there are too few
- * columns, and only where a row group begins a block: one of 131,072 rows is two blocks, so files of such row groups can be cut anywhere.
+ * Columns are cut first, for they hash independently; row groups only when there are too few columns, and only where a row group begins a block:
+ * one of 131,072 rows is two blocks, so files of such row groups can be cut anywhere.
  */
-export function partsOf(layout: FileLayout, wanted: number): FilePart[] {
+function partsOfBlocks(layout: FileLayout, wanted: number): FilePart[] {
   const { columns, rowGroups } = layout
   const columnWork = columns.map((_, c) => rowGroups.reduce((work, group) => work + workOf(group, c), 0))
   const columnRanges = ranges(columnWork, Math.min(wanted, columns.length))
@@ -52,7 +84,11 @@ export function partsOf(layout: FileLayout, wanted: number): FilePart[] {
   const spanWork = spans.map(([from, to]) => rowGroups.slice(from, to).reduce((work, group) => work + group.rows, 0))
   const spanRanges = ranges(spanWork, Math.min(Math.ceil(wanted / columnRanges.length), spans.length))
   return columnRanges.flatMap((range) =>
-    spanRanges.map(([from, to]) => ({ columns: range, rowGroups: [spans[from]![0], spans[to - 1]![1]] as const })),
+    spanRanges.map(([from, to]) => ({
+      digests: 'blocks' as const,
+      columns: range,
+      rowGroups: [spans[from]![0], spans[to - 1]![1]] as const,
+    })),
   )
 }
 
@@ -87,21 +123,24 @@ export async function verifyPart(
   options: VerifierOptions = {},
 ): Promise<PartDigests> {
   const [firstGroup, endGroup] = part.rowGroups
+  const ofBlocks = part.digests === 'blocks'
   const rowsBefore = layout.rowGroups.slice(0, firstGroup).reduce((rows, group) => rows + group.rows, 0)
-  assert(rowsBefore % CONTENT_BLOCK_ROWS === 0, 'a part begins where a block does')
+  assert(!ofBlocks || rowsBefore % CONTENT_BLOCK_ROWS === 0, 'a part begins where a block does')
   return withVerifier(options, async (verifier) => {
     const blocks: (readonly string[])[] = []
+    const chunks: (readonly ChunkDigest[])[] = []
     for (let c = part.columns[0]; c < part.columns[1]; c++) {
       const column = layout.columns[c]!
-      verifier.begin(column.physical)
+      verifier.begin(column.physical, part.digests)
       for (let g = firstGroup; g < endGroup; g++) {
         const chunk = await readChunk(source, layout, g, c, verifier)
         const wrong = atPlace(g, c, () => verifier.check(chunk, layout.rowGroups[g]!.columns[c]!))
         if (wrong !== null) throw mismatch('statistics', `row group ${g}, column ${JSON.stringify(column.name)}: ${wrong}`)
       }
-      blocks.push(verifier.finish())
+      if (ofBlocks) blocks.push(verifier.finish())
+      else chunks.push(verifier.finishChunks())
     }
-    return { part, blocks }
+    return { part, blocks, chunks }
   })
 }
 
@@ -131,6 +170,25 @@ async function readBytes(source: ByteSource, start: number, sizeBytes: number, v
   const room = verifier.roomFor(sizeBytes)
   await source.readInto(start, room)
   return room
+}
+
+/**
+ * The digests of all column chunks of a file, by row group and column, from parts that cover it, in any order. Of a chunk that no part has,
+ * or two have, nothing is said: that is an assertion.
+ */
+export function combineChunks(layout: FileLayout, parts: readonly PartDigests[]): ChunkDigest[][] {
+  const found: ChunkDigest[][] = layout.rowGroups.map(() => [])
+  for (const { part, chunks } of parts) {
+    for (const [c, ofColumn] of chunks.entries()) {
+      for (const [g, digest] of ofColumn.entries()) {
+        const ofGroup = found[part.rowGroups[0] + g]!
+        assert(ofGroup[part.columns[0] + c] === undefined, 'the parts have each chunk once')
+        ofGroup[part.columns[0] + c] = digest
+      }
+    }
+  }
+  for (const ofGroup of found) for (const c of layout.columns.keys()) assert(ofGroup[c] !== undefined, 'the parts cover the file')
+  return found
 }
 
 /** Puts the digests of parts that cover a file together; the order of the parts does not matter. */

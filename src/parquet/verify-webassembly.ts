@@ -1,12 +1,13 @@
 import type { PhysicalType } from '../columns/vector.js'
 import { assert } from '../errors.js'
+import type { ChunkDigest } from './chunk-digest.js'
 import { must, undecodable } from './decode-fault.js'
 import type { DecodedPageHeader } from './decode-page-header.js'
 import { type EncodedChunk, isDictionary, unpackBody, walkPages, widthOf } from './decode-pages.js'
 import { preamble, snappyLength } from './decode-snappy.js'
 import type { ColumnChunkFacts } from './read-file.js'
 import type { PhysicalValue } from './value-order.js'
-import type { ColumnVerifier } from './verify-column.js'
+import type { ColumnVerifier, DigestKind } from './verify-column.js'
 import { BlockStreams } from './verify-digest.js'
 import { type DecoderModule, SlotMemory, webassembly } from './verify-memory.js'
 import { statisticsFault } from './verify-statistics.js'
@@ -59,6 +60,15 @@ interface Exports {
   fitting(lengths: number, count: number, limit: number): number
   sum(lengths: number, count: number): number
   gatherTexts(texts: number, offsets: number, codes: number, lengths: number, count: number, out: number): number
+  startDigest(): void
+  endDigest(): void
+  hashes1(from: number, count: number, out: number): void
+  hashes4(from: number, count: number, out: number): void
+  hashes8(from: number, count: number, out: number): void
+  hashes16(from: number, count: number, out: number): void
+  hashesOfTexts(texts: number, lengths: number, count: number, out: number): void
+  hashesByRow(hashes: number, codes: number, validity: number, rows: number, out: number): void
+  foldHashes(hashes: number, codes: number, rows: number): void
   extremes4(from: number, count: number): void
   extremes8(from: number, count: number): void
   extremesDouble(from: number, count: number): void
@@ -75,6 +85,8 @@ interface Exports {
   ): number
 }
 
+/** Where `endDigest` puts its two words. */
+const DIGEST = 0
 /** Where `extremes…` put their results. */
 const LOWEST = 0
 const HIGHEST = 16
@@ -114,7 +126,9 @@ interface Page {
 export class WebassemblyVerifier implements ColumnVerifier {
   private readonly memory: SlotMemory
   private readonly wasm: Exports
+  /** One of the two is there while a column is read. */
   private streams: BlockStreams | null = null
+  private chunkDigests: ChunkDigest[] | null = null
   private physical: PhysicalType | null = null
 
   /** Throws RangeError where there is no memory to be had. */
@@ -133,8 +147,9 @@ export class WebassemblyVerifier implements ColumnVerifier {
     return this.memory.u8.subarray(at, at + sizeBytes)
   }
 
-  begin(physical: PhysicalType): void {
-    this.streams = new BlockStreams(physical)
+  begin(physical: PhysicalType, digests: DigestKind = 'blocks'): void {
+    this.streams = digests === 'blocks' ? new BlockStreams(physical) : null
+    this.chunkDigests = digests === 'chunks' ? [] : null
     this.physical = physical
   }
 
@@ -142,9 +157,15 @@ export class WebassemblyVerifier implements ColumnVerifier {
     const { min, max } = statistics
     const bounds = min === null && max === null ? null : new SeenOfChunk(this.memory, this.wasm, chunk.physical, min, max)
     const progress = this.start(chunk, bounds)
+    const { wasm, memory, chunkDigests } = this
+    if (chunkDigests !== null) wasm.startDigest()
     for (const header of walkPages(progress.chunk)) {
       const page = this.page(progress, header)
       if (page !== null) this.hash(page, 0, page.rows)
+    }
+    if (chunkDigests !== null) {
+      wasm.endDigest()
+      chunkDigests.push([memory.view.getUint32(DIGEST, true), memory.view.getUint32(DIGEST + 4, true)])
     }
     const { dictionary } = progress
     if (bounds !== null && dictionary !== null) bounds.takeUsed(dictionary.entries)
@@ -152,6 +173,7 @@ export class WebassemblyVerifier implements ColumnVerifier {
   }
 
   window(chunk: EncodedChunk, from: number, to: number): void {
+    assert(this.streams !== null, 'a column was begun for blocks')
     const progress = this.start(chunk, null)
     let row = 0
     for (const header of walkPages(progress.chunk)) {
@@ -174,8 +196,15 @@ export class WebassemblyVerifier implements ColumnVerifier {
     return digests
   }
 
+  finishChunks(): readonly ChunkDigest[] {
+    assert(this.chunkDigests !== null, 'a column was begun')
+    const digests = this.chunkDigests
+    this.chunkDigests = null
+    return digests
+  }
+
   private start(chunk: EncodedChunk, bounds: SeenOfChunk | null): Progress {
-    assert(this.streams !== null && chunk.physical === this.physical, 'a column was begun')
+    assert((this.streams !== null || this.chunkDigests !== null) && chunk.physical === this.physical, 'a column was begun')
     assert(chunk.physical !== 'FIXED_LEN_BYTE_ARRAY' || chunk.widthBytes === FIXED_BYTES, 'a fixed width of 16 bytes')
     const { memory } = this
     const { bytes } = chunk
@@ -192,7 +221,7 @@ export class WebassemblyVerifier implements ColumnVerifier {
     return { chunk: here, at, bounds, dictionary: null, nulls: 0 }
   }
 
-  /** null: it was the dictionary. */
+  /** null: it was the dictionary, or its rows are in the digest of the chunk already. */
   private page(progress: Progress, header: DecodedPageHeader): Page | null {
     const at = this.unpack(progress, header)
     if (header.kind === 'data') return this.dataPage(progress, header, at)
@@ -238,12 +267,14 @@ export class WebassemblyVerifier implements ColumnVerifier {
       memory.u8.copyWithin(values, at, at + sizeBytes)
       if (chunk.physical === 'DOUBLE') wasm.oneNan(values, entries)
     }
+    if (this.chunkDigests !== null)
+      this.hashValues(chunk.physical, memory.take('dictionary', 0), 'dictionaryLengths', entries, 'entryHashes')
     const used = memory.take('used', entries)
     memory.u8.fill(0, used, used + entries)
     return { entries, unused: entries }
   }
 
-  private dataPage(progress: Progress, header: DecodedPageHeader, at: number): Page {
+  private dataPage(progress: Progress, header: DecodedPageHeader, at: number): Page | null {
     const { memory, wasm } = this
     const { chunk } = progress
     const { values: rows, uncompressedBytes: sizeBytes } = header
@@ -261,6 +292,7 @@ export class WebassemblyVerifier implements ColumnVerifier {
     if (isDictionary(header.encoding)) {
       must(progress.dictionary !== null, 'a page has codes and its column no dictionary')
       this.codes(progress.dictionary, start, end, present)
+      if (this.chunkDigests !== null) return this.fold(memory.take('entryHashes', 0), memory.take('codes', 0), rows, present)
       return this.codedValues(chunk, rows, present)
     }
     must(header.encoding === 'PLAIN', `values in the encoding ${header.encoding}`)
@@ -296,15 +328,18 @@ export class WebassemblyVerifier implements ColumnVerifier {
     return { rows, present, values: this.byRow(values, width, rows, present), texts: 0 }
   }
 
-  private plainValues({ chunk, bounds }: Progress, start: number, end: number, rows: number, present: number): Page {
+  private plainValues({ chunk, bounds }: Progress, start: number, end: number, rows: number, present: number): Page | null {
     const { memory, wasm } = this
+    const { physical } = chunk
     const sizeBytes = end - start
-    switch (chunk.physical) {
+    const isFolded = this.chunkDigests !== null
+    switch (physical) {
       case 'BOOLEAN': {
         must(sizeBytes === (present + 7) >>> 3, 'a page has another size than its values')
         const values = memory.take('values', present)
         const ones = wasm.unpackBits(start, present, values)
         bounds?.takeBooleans(present, ones)
+        if (isFolded) return this.foldValues(physical, values, rows, present)
         return { rows, present, values: this.byRow(values, 1, rows, present), texts: 0 }
       }
       case 'BYTE_ARRAY': {
@@ -312,16 +347,63 @@ export class WebassemblyVerifier implements ColumnVerifier {
         const lengths = memory.take('lengths', present * 4)
         sound(wasm.splitTexts(start, end, present, texts, lengths))
         bounds?.takeTexts(texts, lengths, 0, present)
+        if (isFolded) return this.foldValues(physical, texts, rows, present)
         return { rows, present, values: this.byRow(lengths, 4, rows, present), texts }
       }
       default: {
         const width = widthOf(chunk)
         must(sizeBytes === present * width, 'a page has another size than its values')
         bounds?.takeFixed(start, present)
-        if (chunk.physical === 'DOUBLE') wasm.oneNan(start, present)
+        if (physical === 'DOUBLE') wasm.oneNan(start, present)
+        if (isFolded) return this.foldValues(physical, start, rows, present)
         return { rows, present, values: this.byRow(start, width, rows, present), texts: 0 }
       }
     }
+  }
+
+  /** The hashes of values that lie in line, texts by their lengths. */
+  private hashValues(
+    physical: PhysicalType,
+    values: number,
+    lengths: 'lengths' | 'dictionaryLengths',
+    count: number,
+    out: 'entryHashes' | 'valueHashes',
+  ): number {
+    const { memory, wasm } = this
+    const hashes = memory.take(out, count * 8)
+    switch (physical) {
+      case 'BYTE_ARRAY':
+        wasm.hashesOfTexts(values, memory.take(lengths, 0), count, hashes)
+        break
+      case 'BOOLEAN':
+        wasm.hashes1(values, count, hashes)
+        break
+      case 'INT32':
+        wasm.hashes4(values, count, hashes)
+        break
+      case 'FIXED_LEN_BYTE_ARRAY':
+        wasm.hashes16(values, count, hashes)
+        break
+      default:
+        wasm.hashes8(values, count, hashes)
+    }
+    return hashes
+  }
+
+  private foldValues(physical: PhysicalType, values: number, rows: number, present: number): null {
+    return this.fold(this.hashValues(physical, values, 'lengths', present, 'valueHashes'), 0, rows, present)
+  }
+
+  /** Puts the rows of a page into the digest of its chunk. `hashes` are those of its values, or of the entries behind `codes`. */
+  private fold(hashes: number, codes: number, rows: number, present: number): null {
+    const { memory, wasm } = this
+    if (present === rows) wasm.foldHashes(hashes, codes, rows)
+    else {
+      const byRow = memory.take('rowHashes', rows * 8)
+      wasm.hashesByRow(hashes, codes, memory.take('validity', rows), rows, byRow)
+      wasm.foldHashes(byRow, 0, rows)
+    }
+    return null
   }
 
   /** Where values lie by row: where they are, if no row is missing. */

@@ -32,4 +32,5 @@ export {
   textFields,
   entryFields,
 } from './columns'
+export { hashFixed1, hashFixed4, hashFixed8, hashFixed16, hashTexts, foldRows } from './digests'
 export { takeCodes, codeFixed, codeTexts, rowSpans, tallySpans, scatterSpans } from './records'

@@ -265,8 +265,8 @@ describe('a drop with invalid rows', () => {
       totals: { TYPE_ERROR: 35_000 },
     })
     expect((await readRows(done.staged[0]!.path)).groups).toEqual([1])
-    // Once on the way, when nothing had been pushed yet, and once for the end.
-    expect(emptied).toHaveBeenCalledTimes(2)
+    // Once on the way, when nothing had been pushed yet, and once at the end of each of the two parts.
+    expect(emptied).toHaveBeenCalledTimes(3)
   })
 })
 

@@ -75,6 +75,41 @@ describe('PartCutter', () => {
   })
 })
 
+describe('the pieces of a part', () => {
+  const record = fc.constantFrom('a,b\n', '\n', '"x\ny",2\r\n', '"say ""no""\n",\n', 'é\n')
+
+  it('are whole records that make it up, and leave the parts behind it as they are', async () => {
+    const kernels = await loadKernels()
+    const records = fc.array(record, { minLength: 1, maxLength: 300 })
+    await fc.assert(
+      fc.asyncProperty(records, fc.integer({ min: 1, max: 200 }), fc.array(fc.boolean()), async (texts, rows, asked) => {
+        const bytes = Buffer.from(texts.join(''))
+        const ends = new Set(texts.map((_, i) => Buffer.byteLength(texts.slice(0, i + 1).join(''))))
+        const partsWhere = async (looks: readonly boolean[]): Promise<FilePart[]> => {
+          const mark = kernels.mark()
+          const limits = { rows, bytes: 1 << 20 }
+          const cutter = new PartCutter(kernels, fileOf(bytes), { start: 0, sizeBytes: bytes.length, limits })
+          const parts: FilePart[] = []
+          for (let part = await cutter.next(); part !== null; part = await cutter.next()) {
+            if (part === 'open') throw new Error('no quote is open')
+            if (looks[parts.length] === true) {
+              const pieces = await cutter.piecesOf(part)
+              expect(pieces.map(({ from }) => from)).toEqual([part.from, ...pieces.slice(0, -1).map(({ to }) => to)])
+              expect(pieces.at(-1)!.to).toBe(part.to)
+              expect(pieces.every(({ to }) => ends.has(to))).toBe(true)
+              expect(pieces.length).toBeLessThanOrEqual(64)
+            }
+            parts.push(part)
+          }
+          kernels.release(mark)
+          return parts
+        }
+        expect(await partsWhere(asked)).toEqual(await partsWhere([]))
+      }),
+    )
+  })
+})
+
 const TABLE = compileTable({
   fields: [
     { name: 'id', type: 'integer' },

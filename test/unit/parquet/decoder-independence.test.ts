@@ -35,7 +35,7 @@ const KERNELS = join(repositoryRoot, 'src', 'kernels')
 const kernelsAmong = (paths: Iterable<string>): string[] => [...paths].filter((path) => path.startsWith(KERNELS))
 
 describe('the decoder shares no code with the encoder', () => {
-  test.each(files.filter((name) => name.startsWith('decode-') || /^verify-(digest|statistics|memory|webassembly)/.test(name)))(
+  test.each(files.filter((name) => name.startsWith('decode-') || /^verify-(digest|chunk-digest|statistics|memory|webassembly)/.test(name)))(
     '%s, with all it imports',
     (name) => {
       expect(writersAmong(allImportsOf(join(folder, name)))).toEqual([])

@@ -9,6 +9,7 @@ import {
 } from '../../../src/columns/vector.js'
 import type { ContentFacts } from '../../../src/parquet/content-hash.js'
 import { type Compression, ParquetFileWriter, type WrittenFile } from '../../../src/parquet/file-writer.js'
+import type { WrittenFacts } from '../../../src/parquet/verify-file.js'
 import type { OpenFile } from '../../../src/runtime/files.js'
 
 /** A cell in physical form: boolean, number, bigint (INT64, and decimals of 16 bytes), text or bytes; null is missing. */
@@ -187,7 +188,7 @@ export async function writeParquet(options: {
   rowGroups: readonly (readonly ColumnVector[])[]
   compression?: Compression
   keyValue?: ReadonlyMap<string, string>
-}): Promise<WrittenFile & { file: Uint8Array; content: ContentFacts }> {
+}): Promise<WrittenFile & { file: Uint8Array; content: ContentFacts; facts: WrittenFacts }> {
   const file = new MemoryFile()
   const writer = await ParquetFileWriter.open({
     file,
@@ -197,7 +198,7 @@ export async function writeParquet(options: {
   })
   for (const vectors of options.rowGroups) await writer.writeRowGroup(vectors)
   const written = await writer.finish()
-  return { ...written, file: file.bytes, content: writer.contentFacts() }
+  return { ...written, file: file.bytes, content: writer.contentFacts(), facts: writer.writtenFacts() }
 }
 
 /** A small deterministic generator (mulberry32); seeds make tests repeatable. */
