@@ -1,3 +1,4 @@
+import { keptTable } from '../src/convert/kept-tables.js'
 import { runLane, runVerify } from '../src/convert/lane.js'
 import type { PoolResult, PoolTask } from '../src/convert/lane-protocol.js'
 import { workerFiles } from '../src/runtime/files.js'
@@ -8,7 +9,9 @@ export default async function work(task: PoolTask): Promise<PoolResult> {
     case 'convert': {
       // A thread that only takes lanes of a large file does not need it, and has its first part the sooner.
       const { convertSource } = await import('../src/convert/convert-source.js')
-      return convertSource(task.request, { files: workerFiles, plainText: task.plainText })
+      const table = keptTable(task.tableText, task.request.tableName)
+      const request = { ...task.request, tableDocument: table.document }
+      return convertSource(request, { files: workerFiles, plainText: task.plainText, table })
     }
     case 'lane':
       return runLane(task, workerFiles)

@@ -31,6 +31,8 @@ const PIECES_ROWS = 16_384
 export interface ConvertOptions {
   readonly files: Files
   readonly signal?: AbortSignal
+  /** The table of the request's document, where the caller has it already. */
+  readonly table?: Table
   /** false: csv-parse reads every file, also plain text. Both ways give the same cells and the same errors; a property test holds them together. */
   readonly plainText?: boolean
   /** Which form of the kernels; by default WebAssembly where there is one. */
@@ -51,7 +53,7 @@ export interface ConvertOptions {
  */
 export async function convertSource(request: ConvertRequest, options: ConvertOptions): Promise<ConvertResult> {
   try {
-    const table = await tableOf(request)
+    const table = options.table ?? (await tableOf(request))
     let { plainText = true } = options
     if (plainText && request.grouping.kind === 'column') {
       const { convertSplitHere } = await import('./split-here.js')

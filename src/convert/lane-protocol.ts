@@ -34,7 +34,9 @@ export interface VerifyTask {
 /** A whole conversion on one thread. `plainText`: see ConvertOptions. */
 export interface WholeTask {
   readonly kind: 'convert'
-  readonly request: ConvertRequest
+  /** Its document goes as a text: a thread keeps tables by it, and a text crosses threads in a fraction of the time that many small objects take. */
+  readonly request: Omit<ConvertRequest, 'tableDocument'>
+  readonly tableText: string
   readonly plainText: boolean
 }
 

@@ -32,6 +32,8 @@ export class ConvertPool implements Converter {
   private readonly memoryBytes: number
   /** Documents that were checked here, and the names they were checked under; they do not change. */
   private readonly checked = new WeakMap<object, string>()
+  /** Documents that went to threads, as they went. */
+  private readonly texts = new WeakMap<object, string>()
   private largeFile: Promise<typeof import('./large-file.js')> | null = null
 
   /** So many threads as `warm` says start now, and load what they need while the caller still reads its table. */
@@ -73,10 +75,20 @@ export class ConvertPool implements Converter {
   }
 
   private async convertAlone(request: ConvertRequest, plainText: boolean, options: { signal?: AbortSignal }): Promise<ConvertResult> {
+    const { tableDocument, ...rest } = request
     return (await this.pool.run(
-      { kind: 'convert', request, plainText },
+      { kind: 'convert', request: rest, tableText: this.textOf(tableDocument as object), plainText },
       options.signal === undefined ? {} : { signal: options.signal },
     )) as ConvertResult
+  }
+
+  private textOf(tableDocument: object): string {
+    let text = this.texts.get(tableDocument)
+    if (text === undefined) {
+      text = JSON.stringify(tableDocument)
+      this.texts.set(tableDocument, text)
+    }
+    return text
   }
 
   /** Workers make tables of checked documents only: here it is done once for all of them, and zod stays out of their threads. */

@@ -62,11 +62,7 @@ export class RecordWriter {
         file,
         columns: table.columns,
         compression: options.compression,
-        keyValue: new Map([
-          ['parquet_intake.table', table.name],
-          ['parquet_intake.schema', JSON.stringify(table.document)],
-          ['parquet_intake.schema_sha256', table.schemaSha256],
-        ]),
+        keyValue: keyValueOf(table),
       })
       return new RecordWriter(options, target, file, writer)
     } catch (error) {
@@ -142,6 +138,22 @@ export class RecordWriter {
     this.isClosed = true
     await this.file.close()
   }
+}
+
+const keyValues = new WeakMap<Table, ReadonlyMap<string, string>>()
+
+/** The same for each file of a table. */
+function keyValueOf(table: Table): ReadonlyMap<string, string> {
+  let known = keyValues.get(table)
+  if (known === undefined) {
+    known = new Map([
+      ['parquet_intake.table', table.name],
+      ['parquet_intake.schema', JSON.stringify(table.document)],
+      ['parquet_intake.schema_sha256', table.schemaSha256],
+    ])
+    keyValues.set(table, known)
+  }
+  return known
 }
 
 /** Files up to this size are read at once: a call for each column would cost more than to decode it. */

@@ -661,7 +661,7 @@ export class ClaimStore {
     return {
       source: config.name,
       table: config.table,
-      table_document: table === null ? null : { ...table.document },
+      table_document: table === null ? null : table.document,
       schema_sha256: table?.schemaSha256 ?? null,
       record: config.record,
       record_rule: recordRuleFor(source, path),
