@@ -56,7 +56,7 @@ export type NotOnLanes = 'other' | 'unclear'
  */
 export async function convertLargeFile(request: ConvertRequest, options: LargeFileOptions): Promise<ConvertDone | NotOnLanes> {
   const { files } = options
-  if (request.grouping.kind !== 'single' || request.output.kind === 'none' || request.mendedRecords !== undefined || options.lanes < 2)
+  if (request.grouping.kind !== 'single' || request.output.kind === 'none' || request.mendedRecords !== undefined)
     return 'other'
   const stat = await files.stat(request.sourcePath)
   if (stat !== null && stat.kind === 'file' && stat.sizeBytes < LARGE_FILE_BYTES) return 'other'
