@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = dirname(fileURLToPath(import.meta.url))
@@ -64,6 +64,28 @@ async function compiledModule({ folder, entry, memoryBase, into, name }) {
   return `${mark}export const ${name} =\n  '${Buffer.from(code).toString('base64')}'\n`
 }
 
+/**
+ * Programs that are joined to one module, and one for each part that is loaded later: a thread that starts spends most of its time on finding
+ * and reading a hundred modules. Libraries stay where they are. The folders keep the depth of those that they stand for, so that what is found
+ * relative to a module is found there too.
+ */
+const programs = [
+  { folder: 'src', entry: 'main.js' },
+  { folder: 'workers', entry: 'convert.js' },
+]
+
+async function joinModules({ folder, entry }) {
+  const { rolldown } = await import('rolldown')
+  const input = join(fresh, folder, entry)
+  const joined = await rolldown({ input, platform: 'node', external: (id) => !id.startsWith('.') && !isAbsolute(id) })
+  try {
+    await joined.write({ dir: join(fresh, folder), format: 'esm', entryFileNames: entry, chunkFileNames: 'joined/[name]-[hash].js' })
+  } finally {
+    await joined.close()
+  }
+  rmSync(`${input}.map`)
+}
+
 try {
   const result = spawnSync(
     process.execPath,
@@ -81,6 +103,7 @@ try {
       writeFileSync(compiled, await compiledModule(assembly))
       rmSync(`${compiled}.map`)
     }
+    for (const program of programs) await joinModules(program)
     // npm sets the bit on install; `npm start` and the unit file run the file of the repository.
     chmodSync(join(fresh, 'src', 'main.js'), 0o755)
     if (existsSync(target)) renameSync(target, old)
