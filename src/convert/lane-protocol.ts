@@ -10,13 +10,15 @@ import type { GatherResult, GatherTask, SplitResult, SplitTask } from './split-p
 export interface LaneTask {
   readonly kind: 'lane'
   readonly request: ConvertRequest
-  /** One word a cell: 1 where its column has no dictionary. Told before the first part is cut. */
+  /** One word a cell: 1 where its column has no dictionary. The lanes find out together, before any of them reads a part. */
   readonly direct: Int32Array
   /** Where each part ends, as far as they are cut; the first one begins with the first record. */
   readonly ends: Float64Array
   /** Parts that may be finished or in the making beyond what is written: bounds memory. */
   readonly partsAhead: number
   readonly control: Int32Array
+  /** How many there are of them. */
+  readonly lanes: number
   /** One word a part: 0 not known yet, 1 + rows. */
   readonly rows: Int32Array
   /** Parts made go out; buffers of parts that were written come back. */
@@ -55,7 +57,11 @@ export const STOP = 2
 export const CUT = 3
 /** 1: there will be no more parts than are cut. */
 export const CUT_TO_END = 4
-export const CONTROL_WORDS = 5
+/** The first cell whose column no lane has taken yet to find that out. */
+export const NEXT_CELL = 5
+/** Cells of which it is found out. */
+export const CELLS_KNOWN = 6
+export const CONTROL_WORDS = 7
 
 /** The last message of a lane: its parts are all there. */
 export const LANE_ENDS = 'lane ends'

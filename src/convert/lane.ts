@@ -1,20 +1,23 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { takeVector } from '../columns/kernel-column.js'
 import { IntakeError } from '../errors.js'
+import type { Kernels } from '../kernels/kernels.js'
 import { encodeRowGroup } from '../parquet/encode-row-group.js'
 import { fileSource } from '../parquet/read-file.js'
 import { verifyPart } from '../parquet/verify-parts.js'
-import type { Files } from '../runtime/files.js'
+import type { Files, OpenFile } from '../runtime/files.js'
 import { buildTable } from '../tables/build-table.js'
 import { failureOf } from './failure.js'
 import { borrowKernels, returnKernels } from './kernel-loans.js'
 import { keyHashes } from './key-index.js'
 import {
+  CELLS_KNOWN,
   CUT,
   CUT_TO_END,
   LANE_ENDS,
   type LaneResult,
   type LaneTask,
+  NEXT_CELL,
   NEXT_PART,
   type PartMade,
   STOP,
@@ -22,7 +25,8 @@ import {
   type VerifyTask,
   WRITTEN,
 } from './lane-protocol.js'
-import { PartReader, planPlainText } from './plain-text-source.js'
+import { PartReader, type PlainTextPlan, planPlainText } from './plain-text-source.js'
+import { sampleColumns } from './sample-columns.js'
 
 /** What a part usually takes of the kernels' memory. */
 const LANE_BYTES = 32 << 20
@@ -45,7 +49,7 @@ export async function runLane(task: LaneTask, files: Files): Promise<LaneResult>
       const { sizeBytes } = await file.stat()
       const planned = await planPlainText(request, table, file, sizeBytes)
       if (planned === null) return unclear(control)
-      if (!waitForCut(control, 0)) return { status: 'done' }
+      if (!(await findDirect(task, kernels, planned, file))) return { status: 'done' }
       const direct = new Set(Array.from(task.direct.keys()).filter((position) => task.direct[position] === 1))
       const plan = { ...planned, chunk: { ...planned.chunk, direct } }
       kernels.reserve(LANE_BYTES)
@@ -101,6 +105,25 @@ export async function runVerify(task: VerifyTask, files: Files): Promise<VerifyR
   } catch (error) {
     return failureOf(error)
   }
+}
+
+/** Takes some cells after others, and at last waits for those that other lanes took. False: the work is at its end. */
+async function findDirect(task: LaneTask, kernels: Kernels, plan: PlainTextPlan, file: OpenFile): Promise<boolean> {
+  const { control, direct, lanes } = task
+  const { width } = plan.chunk
+  // Each look goes through the same text again, so there are few.
+  const step = Math.ceil(width / (lanes * 2))
+  for (let from = Atomics.add(control, NEXT_CELL, step); from < width; from = Atomics.add(control, NEXT_CELL, step)) {
+    const to = Math.min(from + step, width)
+    for (const position of await sampleColumns(kernels, plan, file, [from, to])) direct[position] = 1
+    Atomics.add(control, CELLS_KNOWN, to - from)
+    Atomics.notify(control, CELLS_KNOWN)
+  }
+  for (let known = Atomics.load(control, CELLS_KNOWN); known < width; known = Atomics.load(control, CELLS_KNOWN)) {
+    if (Atomics.load(control, STOP) !== 0) return false
+    Atomics.wait(control, CELLS_KNOWN, known, LOOK_MS)
+  }
+  return true
 }
 
 function unclear(control: Int32Array): LaneResult {

@@ -26,7 +26,6 @@ import { type ConvertDone, type ConvertRequest, LARGE_FILE_BYTES, type Output } 
 import { RecordWriter } from './record-writer.js'
 import { ReportBuilder } from './report-builder.js'
 import { ROW_GROUP_CHARACTERS, ROW_GROUP_ROWS } from './row-groups.js'
-import { sampleColumns } from './sample-columns.js'
 
 /** Parts that are cut and not written yet at most. */
 const PARTS_CUT_AHEAD = 64
@@ -56,8 +55,7 @@ export type NotOnLanes = 'other' | 'unclear'
  */
 export async function convertLargeFile(request: ConvertRequest, options: LargeFileOptions): Promise<ConvertDone | NotOnLanes> {
   const { files } = options
-  if (request.grouping.kind !== 'single' || request.output.kind === 'none' || request.mendedRecords !== undefined)
-    return 'other'
+  if (request.grouping.kind !== 'single' || request.output.kind === 'none' || request.mendedRecords !== undefined) return 'other'
   const stat = await files.stat(request.sourcePath)
   if (stat !== null && stat.kind === 'file' && stat.sizeBytes < LARGE_FILE_BYTES) return 'other'
   const file = await files.openRead(request.sourcePath, { follow: true })
@@ -159,7 +157,6 @@ class LargeFile {
     const file = await this.options.files.openRead(this.request.sourcePath, { follow: true })
     if (file === null) throw new IntakeError('IO_FAILED', `${this.request.sourcePath} does not exist`)
     try {
-      for (const position of await sampleColumns(kernels, plan, file)) this.direct[position] = 1
       const cutter = new PartCutter(kernels, file, { start: plan.dataStart, sizeBytes: plan.sizeBytes })
       for (let part = await cutter.next(); part !== null && Atomics.load(control, STOP) === 0; part = await cutter.next()) {
         // Quotes that never close are found before most of the work is done.
@@ -202,6 +199,7 @@ class LargeFile {
         ends: this.ends,
         partsAhead: this.partsAhead,
         control: this.control,
+        lanes: this.options.lanes,
         rows,
         port: port2,
       })

@@ -109,7 +109,7 @@ async function parsedLabels(
 /** Of a row, by the first ones alone, so that the same file is cut alike whatever runs beside it. */
 function rowBytesOf(sample: Uint8Array): number {
   let lines = 0
-  for (const byte of sample) if (byte === LF) lines++
+  for (let at = sample.indexOf(LF); at >= 0; at = sample.indexOf(LF, at + 1)) lines++
   return Math.max(sample.length, 1) / Math.max(lines, 1)
 }
 

@@ -13,11 +13,16 @@ const TEXTS_MAX = 1 << 17
 
 /**
  * Positions of cells whose texts go on being different, by the beginning of a large file: with a dictionary each part would find that out anew,
- * after most of its rows. They depend on the file and its table alone.
+ * after most of its rows. They depend on the file and its table alone. `cellsOf`: only these positions are looked at.
  *
  * The last quarter of the sample decides. A column of 10,000 values has met nearly all of them by then, one of 50,000 has not.
  */
-export async function sampleColumns(kernels: Kernels, plan: PlainTextPlan, file: OpenFile): Promise<ReadonlySet<number>> {
+export async function sampleColumns(
+  kernels: Kernels,
+  plan: PlainTextPlan,
+  file: OpenFile,
+  cellsOf: readonly [from: number, to: number] = [0, plan.chunk.width],
+): Promise<ReadonlySet<number>> {
   const found = new Set<number>()
   if (plan.sizeBytes < SAMPLED_FILE_BYTES) return found
   const mark = kernels.mark()
@@ -31,7 +36,7 @@ export async function sampleColumns(kernels: Kernels, plan: PlainTextPlan, file:
     const cells = Array.from(columnOfCell, (column, position) => ({ column: table.columns[column], position })).flatMap(
       ({ column, position }) => {
         // The columns are made for this question alone; what they allocate goes with the mark.
-        if (column === undefined || directColumn(kernels, column, 0) === null) return []
+        if (column === undefined || position < cellsOf[0] || position >= cellsOf[1] || directColumn(kernels, column, 0) === null) return []
         const dictionary = new TextDictionary(kernels, { maxEntries: TEXTS_MAX, maxArenaBytes: SAMPLE_BYTES })
         return [{ position, dictionary, before: 0, rowsBefore: 0 }]
       },
