@@ -6,7 +6,7 @@ import { sha256Hex } from '../core/hashes.js'
 import { IntakeError } from '../errors.js'
 import type { Kernels } from '../kernels/kernels.js'
 import type { EncodedRowGroup } from '../parquet/encode-row-group.js'
-import { ParquetFileWriter } from '../parquet/file-writer.js'
+import { ParquetFileWriter, type WrittenFile } from '../parquet/file-writer.js'
 import { type ByteSource, bytesSource, fileSource } from '../parquet/read-file.js'
 import { type ExpectedFile, verifyParquet } from '../parquet/verify-file.js'
 import type { Files, OpenFile } from '../runtime/files.js'
@@ -90,34 +90,44 @@ export class RecordWriter {
    * Finishes and verifies the file. Throws VERIFY_MISMATCH, FSYNC_FAILED, DISK_FULL; then the caller discards it. A file that is nobody's to commit
    * is synced; of a staged one this is left to the commit, where many wait for the disk at once and no thread does.
    */
-  async finish(verifyFile?: (path: string, expected: ExpectedFile) => Promise<void>): Promise<WrittenRecord> {
-    const { table, verify } = this.options
+  async finish(verifyFile?: VerifyFile): Promise<WrittenRecord> {
     const written = await this.writer.finish()
-    if (this.target.tx === null) await this.file.sync()
-    await this.close()
-    if (verify !== 'none') {
-      const { rows, contentSha256, parquetSha256 } = written
-      const expected = {
-        columns: table.columns,
-        rows,
-        contentSha256,
-        parquetSha256,
-        content: this.writer.contentFacts(),
-        // Without them the content hash itself is computed once more, by code of its own.
-        ...(verify === 'paranoid' ? {} : { written: this.writer.writtenFacts() }),
-      }
-      await (verifyFile ?? ((path) => this.verifyHere(path, expected, verify)))(this.target.path, expected)
+    const syncing = this.target.tx === null ? this.file.sync() : Promise.resolve()
+    syncing.catch(() => {})
+    try {
+      // Where other threads verify, the disk works meanwhile; both must succeed, in whatever order.
+      if (verifyFile !== undefined) await this.verify(written, verifyFile)
+    } finally {
+      await syncing
+      await this.close()
     }
+    if (verifyFile === undefined) await this.verify(written, (path, expected) => this.verifyHere(path, expected))
     return { ...this.target, ...written }
   }
 
-  private async verifyHere(path: string, expected: ExpectedFile, verify: 'full' | 'paranoid'): Promise<void> {
+  private async verify(written: WrittenFile, verifyFile: VerifyFile): Promise<void> {
+    const { table, verify } = this.options
+    if (verify === 'none') return
+    const { rows, contentSha256, parquetSha256 } = written
+    const expected = {
+      columns: table.columns,
+      rows,
+      contentSha256,
+      parquetSha256,
+      content: this.writer.contentFacts(),
+      // Without them the content hash itself is computed once more, by code of its own.
+      ...(verify === 'paranoid' ? {} : { written: this.writer.writtenFacts() }),
+    }
+    await verifyFile(this.target.path, expected)
+  }
+
+  private async verifyHere(path: string, expected: ExpectedFile): Promise<void> {
     const file = await this.options.files.openRead(path)
     if (file === null) throw new IntakeError('VERIFY_MISMATCH', `${path} vanished before it could be verified`)
     try {
-      const { sampledShare = 1 } = this.options
+      const { sampledShare = 1, verify } = this.options
       const isSampled = Number.parseInt(expected.contentSha256.slice(0, 8), 16) / 2 ** 32 < sampledShare
-      await verifyParquet(await sourceOf(file), expected, verify, isSampled ? {} : { sampleRows: 0 })
+      await verifyParquet(await sourceOf(file), expected, verify === 'paranoid' ? 'paranoid' : 'full', isSampled ? {} : { sampleRows: 0 })
     } finally {
       await file.close().catch(() => {})
     }
@@ -139,6 +149,8 @@ export class RecordWriter {
     await this.file.close()
   }
 }
+
+type VerifyFile = (path: string, expected: ExpectedFile) => Promise<void>
 
 const keyValues = new WeakMap<Table, ReadonlyMap<string, string>>()
 
