@@ -93,13 +93,19 @@ const WIDE: readonly (readonly [number, number])[] = [
 
 const PLAIN = /^[\x20-\x7e]*$/
 const NO_WIDTH = /^[\p{Mn}\p{Me}\p{Cf}]+$/u
-const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' })
+/** Made for the first text that needs it: that takes ten milliseconds, and most texts are plain. */
+let segmenter: Intl.Segmenter | null = null
+
+function graphemesOf(text: string): Intl.Segments {
+  segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' })
+  return segmenter.segment(text)
+}
 
 /** Cells of a terminal that `text` fills. */
 export function widthOf(text: string): number {
   if (PLAIN.test(text)) return text.length
   let width = 0
-  for (const { segment } of segmenter.segment(text)) width += graphemeWidth(segment)
+  for (const { segment } of graphemesOf(text)) width += graphemeWidth(segment)
   return width
 }
 
@@ -129,7 +135,7 @@ export function fitText(text: string, width: number): string {
   if (widthOf(text) <= width) return text
   let out = ''
   let used = 0
-  for (const { segment } of segmenter.segment(text)) {
+  for (const { segment } of graphemesOf(text)) {
     const w = graphemeWidth(segment)
     if (used + w > width - 1) break
     out += segment
