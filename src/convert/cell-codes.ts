@@ -6,7 +6,7 @@ import type { Kernels } from '../kernels/kernels.js'
 import { TextDictionary } from '../kernels/text-dictionary.js'
 import { type DirectColumn, directColumn } from './direct-column.js'
 import { fieldText, textOf } from './field-text.js'
-import { type JudgedTexts, type JudgeScratch, judgedTexts } from './judged-texts.js'
+import { BATCH_TEXTS, type JudgedTexts, type JudgeScratch, judgedTexts } from './judged-texts.js'
 import { boundsHold, kernelFormOf } from './kernel-parser.js'
 import { KernelRegion } from './kernel-region.js'
 
@@ -76,6 +76,10 @@ export class CellCodes {
   private measured = 0
   private measuredBytes = 0
   private form: 'dictionary' | 'direct' | 'builder' = 'dictionary'
+  /** An empty cell has no value, which is right. */
+  private readonly mayBeEmpty: boolean
+  /** Rows at the beginning of the chunk whose cells are all empty: nothing is done about them until another comes. */
+  private emptyRows = 0
 
   constructor(
     private readonly kernels: Kernels,
@@ -85,6 +89,7 @@ export class CellCodes {
     this.position = options.position
     this.column = column
     this.names = options.names
+    this.mayBeEmpty = column !== null && !options.names && !column.required && column.missingValues.has('')
     this.limit = options.names ? RECORD_TEXTS : TEXTS
     // Beyond what the limits allow a chunk to add to what is kept; only texts made to meet in one place fill it earlier.
     this.dictionary = new TextDictionary(kernels, { maxEntries: this.limit.count * 4, maxArenaBytes: 1 << 29 })
@@ -113,6 +118,7 @@ export class CellCodes {
     this.kernels.u32.fill(NONE, this.codeOf.address >>> 2, (this.codeOf.address >>> 2) + this.codeOfKeys)
     this.texts = 0
     this.textBytes = 0
+    this.emptyRows = 0
     this.form = 'dictionary'
     if (this.options.direct && !this.names && this.direct !== null) {
       this.direct.clear()
@@ -120,11 +126,27 @@ export class CellCodes {
     }
   }
 
+  /** Whether none of the chunk's rows has a value, as far as that takes no looking at them: then the column is known without `take`. */
+  isEmpty(rows: number): boolean {
+    return this.mayBeEmpty && this.emptyRows === rows
+  }
+
   /** Takes the cells of a batch after `before` rows. 'wrong' is said also where there are more records than a chunk may name. */
   add(fields: number, stride: number, rows: number, before: number): Taken {
-    if (this.form === 'direct') return this.direct!.add(fields, stride, this.position, rows) ? 'right' : 'wrong'
+    if (this.mayBeEmpty && this.emptyRows === before) {
+      if (areEmpty(this.kernels.u32, (fields >>> 2) + this.position, stride, rows)) {
+        this.emptyRows += rows
+        return 'right'
+      }
+      if (before > 0 && !this.addEmptyRows(before)) return 'full'
+    }
+    return this.addCells(fields, stride, this.position, rows, before)
+  }
+
+  private addCells(fields: number, stride: number, position: number, rows: number, before: number): Taken {
+    if (this.form === 'direct') return this.direct!.add(fields, stride, position, rows) ? 'right' : 'wrong'
     if (this.form === 'builder') return this.build(this.builder!, fields, stride, rows)
-    if (!this.lookup(fields, stride, rows, before)) return 'full'
+    if (!this.lookup(fields, stride, position, rows, before)) return 'full'
     // Told by this chunk alone, so that the same file gives the same bytes whichever thread reads the chunk.
     const fits = this.texts <= this.limit.count && this.textBytes <= this.limit.bytes
     if (this.names) return fits ? 'right' : 'wrong'
@@ -149,6 +171,7 @@ export class CellCodes {
 
   /** All rows of the chunk, until the next one begins. */
   take(rows: number): KernelColumn | 'wrong' | 'full' {
+    if (this.isEmpty(rows) && rows > 0 && !this.addEmptyRows(rows)) return 'full'
     if (this.form === 'direct') return this.direct!.take() ?? 'wrong'
     if (this.form === 'builder') return placeVector(this.kernels, this.builder!.take(), this.column!.physical)
     const coded = this.coded(rows)
@@ -160,10 +183,27 @@ export class CellCodes {
     return coded.dictionary.physical === 'BOOLEAN' ? this.inLineOf(coded) : coded
   }
 
-  private lookup(fields: number, stride: number, rows: number, before: number): boolean {
+  /** The first rows of a chunk, of empty cells. False: full. */
+  private addEmptyRows(rows: number): boolean {
+    const { kernels } = this
+    const { fields } = this.options.scratch
+    if (this.form === 'direct') {
+      fillEmptyFields(kernels.u32, fields >>> 2, Math.min(rows, BATCH_TEXTS))
+      // What is missing is right.
+      for (let done = 0; done < rows; done += BATCH_TEXTS) this.direct!.add(fields, 2, 0, Math.min(rows - done, BATCH_TEXTS))
+      return true
+    }
+    const codes = this.codes.reserve(rows * 4) >>> 2
+    fillEmptyFields(kernels.u32, fields >>> 2, 1)
+    if (!this.lookup(fields, 2, 0, 1, 0)) return false
+    kernels.u32.fill(0, codes, codes + rows)
+    return true
+  }
+
+  private lookup(fields: number, stride: number, position: number, rows: number, before: number): boolean {
     const { kernels, dictionary } = this
     const codes = this.codes.reserve((before + rows) * 4) + before * 4
-    if (dictionary.lookup(fields, stride, this.position, rows, codes) < rows) return false
+    if (dictionary.lookup(fields, stride, position, rows, codes) < rows) return false
     this.codeOf.reserve(dictionary.size * 4)
     this.keyOf.reserve((this.texts + rows) * 4)
     const known = this.codeOf.address >>> 2
@@ -249,6 +289,21 @@ export class CellCodes {
     this.codeOfKeys = 0
     this.measured = 0
     this.measuredBytes = 0
+  }
+}
+
+/** Whether the cells of some rows are empty; `field` is the word of the first. */
+function areEmpty(words: Uint32Array, field: number, stride: number, rows: number): boolean {
+  const end = field + rows * stride
+  for (let at = field; at < end; at += stride) if (words[at + 1]! - words[at]! !== 1) return false
+  return true
+}
+
+/** Two words a field, as JudgeScratch has room for. */
+function fillEmptyFields(words: Uint32Array, at: number, count: number): void {
+  for (let i = 0; i < count; i++) {
+    words[at + 2 * i] = 0
+    words[at + 2 * i + 1] = 1
   }
 }
 

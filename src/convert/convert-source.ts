@@ -226,7 +226,7 @@ class Conversion {
       const cutter = new PartCutter(kernels, file, {
         start: plan.dataStart,
         sizeBytes: plan.sizeBytes,
-        ...(partLines === undefined ? {} : { limits: { rows: partLines, bytes: ROW_GROUP_CHARACTERS } }),
+        limits: partLines === undefined ? plan.limits : { rows: partLines, bytes: ROW_GROUP_CHARACTERS },
       })
       const reader = new PartReader(kernels, plan, file)
       let faulty: FaultyParts | null = null

@@ -9,7 +9,7 @@ import { blankMissing, kernelFormOf, missingTexts, parseNumbers } from './kernel
 import { KernelRegion } from './kernel-region.js'
 
 /** Texts that are judged at a time. */
-const BATCH_TEXTS = 4096
+export const BATCH_TEXTS = 4096
 /** Distinct values that are kept at most: beyond, `forget` comes first. */
 const VALUES_MAX = 1 << 20
 

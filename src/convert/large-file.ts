@@ -25,7 +25,6 @@ import { type PlainTextPlan, planPlainText } from './plain-text-source.js'
 import { type ConvertDone, type ConvertRequest, LARGE_FILE_BYTES, type Output } from './protocol.js'
 import { RecordWriter } from './record-writer.js'
 import { ReportBuilder } from './report-builder.js'
-import { ROW_GROUP_CHARACTERS, ROW_GROUP_ROWS } from './row-groups.js'
 
 /** Parts that are cut and not written yet at most. */
 const PARTS_CUT_AHEAD = 64
@@ -103,7 +102,7 @@ class LargeFile {
     private readonly plan: PlainTextPlan,
     private readonly options: LargeFileOptions,
   ) {
-    this.partsMost = Math.ceil(plan.sizeBytes / ROW_GROUP_ROWS) + Math.ceil(plan.sizeBytes / ROW_GROUP_CHARACTERS) + 1
+    this.partsMost = Math.ceil(plan.sizeBytes / plan.limits.rows) + Math.ceil(plan.sizeBytes / plan.limits.bytes) + 1
     this.ends = new Float64Array(new SharedArrayBuffer(this.partsMost * 8))
     this.keys = new KeyIndex(table)
     this.direct = new Int32Array(new SharedArrayBuffer(plan.chunk.width * 4))
@@ -157,7 +156,7 @@ class LargeFile {
     const file = await this.options.files.openRead(this.request.sourcePath, { follow: true })
     if (file === null) throw new IntakeError('IO_FAILED', `${this.request.sourcePath} does not exist`)
     try {
-      const cutter = new PartCutter(kernels, file, { start: plan.dataStart, sizeBytes: plan.sizeBytes })
+      const cutter = new PartCutter(kernels, file, { start: plan.dataStart, sizeBytes: plan.sizeBytes, limits: plan.limits })
       for (let part = await cutter.next(); part !== null && Atomics.load(control, STOP) === 0; part = await cutter.next()) {
         // Quotes that never close are found before most of the work is done.
         if (part === 'open') {

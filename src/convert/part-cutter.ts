@@ -2,7 +2,7 @@ import { assert } from '../errors.js'
 import type { Kernels } from '../kernels/kernels.js'
 import type { OpenFile } from '../runtime/files.js'
 import { QUOTE } from './field-text.js'
-import { ROW_GROUP_CHARACTERS, ROW_GROUP_ROWS } from './row-groups.js'
+import type { RowGroupLimits } from './row-groups.js'
 
 const BLOCK_BYTES = 1 << 20
 /** Pieces that a part of as many lines as it may have is cut into. */
@@ -15,14 +15,13 @@ export interface FilePart {
 }
 
 /**
- * Cuts a file of plain text into parts that become row groups: 131,072 lines each, or as many as bring it to 32 MiB. Only quotes
+ * Cuts a file of plain text into parts that become row groups: so many lines each, or as many as bring it to so many bytes. Only quotes
  * and line ends are looked at, so it runs far ahead of those who read the parts; where quoting is not well-formed they find out.
  *
  * The cuts are a matter of the bytes alone: whoever reads the parts, the file becomes the same row groups.
  */
 export class PartCutter {
   private readonly block: number
-  private readonly limits: PartLimits
   /** The file's bytes [blockFrom, blockEnd) lie at `block`. */
   private blockFrom: number
   private blockEnd: number
@@ -32,10 +31,10 @@ export class PartCutter {
   constructor(
     private readonly kernels: Kernels,
     private readonly file: OpenFile,
-    options: { readonly start: number; readonly sizeBytes: number; readonly limits?: PartLimits },
+    options: { readonly start: number; readonly sizeBytes: number; readonly limits: RowGroupLimits },
   ) {
     this.block = kernels.allocate(BLOCK_BYTES, 4096)
-    this.limits = options.limits ?? { rows: ROW_GROUP_ROWS, bytes: ROW_GROUP_CHARACTERS }
+    this.limits = options.limits
     this.sizeBytes = options.sizeBytes
     this.at = options.start
     this.blockFrom = options.start
@@ -43,6 +42,7 @@ export class PartCutter {
   }
 
   private readonly sizeBytes: number
+  private readonly limits: RowGroupLimits
 
   /** null: the file is at its end. 'open': it ends inside quotes. */
   next(): Promise<FilePart | 'open' | null> {
@@ -63,7 +63,7 @@ export class PartCutter {
     return pieces
   }
 
-  private async nextBefore(sizeBytes: number, { rows, bytes }: PartLimits): Promise<FilePart | 'open' | null> {
+  private async nextBefore(sizeBytes: number, { rows, bytes }: RowGroupLimits): Promise<FilePart | 'open' | null> {
     const { kernels, block } = this
     const from = this.at
     if (from >= sizeBytes) return null
@@ -99,9 +99,4 @@ export class PartCutter {
     this.blockFrom = from
     this.blockEnd = to
   }
-}
-
-export interface PartLimits {
-  readonly rows: number
-  readonly bytes: number
 }

@@ -58,8 +58,9 @@ export class ChunkReader {
   private readonly cells: readonly CellCodes[]
   private readonly fields: number
   private readonly batchRows: number
-  /** Zeros, for columns that the file leaves out. */
+  /** Zeros, for columns that the file leaves out or that have no value in the chunk. */
   private readonly zeros: KernelRegion
+  private zeroBytes = 0
   /** What was allocated for one chunk alone lies above. */
   private chunkMark: number | null = null
   /** A text of the last chunk was wrong, or may have been: kept, it would be so in every chunk that comes. */
@@ -176,12 +177,12 @@ export class ChunkReader {
       if (!recordTexts.every((text) => namesRecord(plan, text))) return 'unclear'
       recordOfRow = cell.textOfRow(rows)
     }
-    const present = new Set(this.cells.flatMap(({ column }) => (column === null ? [] : [column.index])))
-    for (const column of plan.table.columns) if (!present.has(column.index)) columns[column.index] = this.absent(column.index, rows)
+    const present = new Set(this.cells.flatMap((cell) => (cell.column === null || cell.isEmpty(rows) ? [] : [cell.column.index])))
+    for (const column of plan.table.columns) if (!present.has(column.index)) columns[column.index] = this.empty(column.index, rows)
     for (const takesMemory of [false, true]) {
       if (takesMemory) this.chunkMark = kernels.mark()
       for (const cell of this.cells) {
-        if (cell.column === null || cell.takesMemory !== takesMemory) continue
+        if (cell.column === null || cell.takesMemory !== takesMemory || cell.isEmpty(rows)) continue
         const column = cell.take(rows)
         if (typeof column === 'string') return column === 'full' ? 'full' : 'unclear'
         columns[cell.column.index] = column
@@ -190,12 +191,14 @@ export class ChunkReader {
     return { rows, blank, columns, recordTexts, recordOfRow }
   }
 
-  private absent(index: number, rows: number): KernelColumn {
+  private empty(index: number, rows: number): KernelColumn {
     const { physical } = this.plan.table.columns[index]!
     const width = physical === 'BYTE_ARRAY' ? 4 : widthOf(physical)
     const bytes = (rows + 1) * width
     const zeros = this.zeros.reserve(Math.max(bytes, this.plan.expectedRows * 8))
-    this.kernels.u8.fill(0, zeros, zeros + bytes)
+    // Nobody writes there.
+    if (bytes > this.zeroBytes) this.kernels.u8.fill(0, zeros + this.zeroBytes, zeros + bytes)
+    this.zeroBytes = Math.max(this.zeroBytes, bytes)
     const values =
       physical === 'BYTE_ARRAY'
         ? ({ physical, count: rows, data: zeros, offsets: zeros } as const)

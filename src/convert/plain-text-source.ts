@@ -8,7 +8,7 @@ import { KernelRegion } from './kernel-region.js'
 import type { FilePart } from './part-cutter.js'
 import { type ChunkColumns, type ChunkPlan, ChunkReader } from './plain-text-chunk.js'
 import type { ConvertRequest } from './protocol.js'
-import { ROW_GROUP_CHARACTERS, ROW_GROUP_ROWS } from './row-groups.js'
+import { type RowGroupLimits, rowGroupLimits } from './row-groups.js'
 
 const LF = 0x0a
 const QUOTE = 0x22
@@ -24,6 +24,8 @@ export interface PlainTextPlan {
   /** Where the first record after the header starts. */
   readonly dataStart: number
   readonly sizeBytes: number
+  /** Of a part, which becomes a row group. */
+  readonly limits: RowGroupLimits
   /** What a part will probably come to, by the first rows. */
   readonly partBytes: number
 }
@@ -68,12 +70,14 @@ export async function planPlainText(
   const recordCell = grouping.kind === 'column' ? labels.indexOf(grouping.column) : -1
   if (header.problems.length > 0 || (grouping.kind === 'column' && recordCell < 0)) return null
   const rowBytes = rowBytesOf(head.subarray(dataStart, length))
-  const partBytes = Math.ceil(Math.min(rowBytes * ROW_GROUP_ROWS * 1.1, ROW_GROUP_CHARACTERS * 1.1, sizeBytes - dataStart))
+  const rowGroup = rowGroupLimits(rowBytes, labels.length)
+  const partBytes = Math.ceil(Math.min(rowBytes * rowGroup.rows * 1.1, rowGroup.bytes * 1.1, sizeBytes - dataStart))
   return {
     labels,
     header,
     dataStart,
     sizeBytes,
+    limits: rowGroup,
     partBytes,
     chunk: {
       table,
@@ -85,7 +89,7 @@ export async function planPlainText(
       delimiter,
       quote: QUOTE,
       rowBytes: limits.rowBytes,
-      expectedRows: Math.min(ROW_GROUP_ROWS, Math.ceil(partBytes / rowBytes)),
+      expectedRows: Math.min(rowGroup.rows, Math.ceil(partBytes / rowBytes)),
     },
   }
 }

@@ -114,9 +114,8 @@ export class RecordWriter {
       rows,
       contentSha256,
       parquetSha256,
-      content: this.writer.contentFacts(),
-      // Without them the content hash itself is computed once more, by code of its own.
-      ...(verify === 'paranoid' ? {} : { written: this.writer.writtenFacts() }),
+      // Without what was written, the content hash itself is computed once more, by code of its own.
+      ...(verify === 'paranoid' ? { content: this.writer.contentFacts() } : { written: this.writer.writtenFacts() }),
     }
     await verifyFile(this.target.path, expected)
   }

@@ -1,9 +1,35 @@
 import type { ColumnVector } from '../columns/vector.js'
+import { CONTENT_BLOCK_ROWS } from '../parquet/content-streams.js'
 
 /** Rows of a row group: two blocks of the content hash. */
-export const ROW_GROUP_ROWS = 131_072
+export const ROW_GROUP_ROWS = 2 * CONTENT_BLOCK_ROWS
 /** Characters of source, and bytes of text, after which a row group is closed early, so that very wide rows do not pile up. */
 export const ROW_GROUP_CHARACTERS = 32 * 1024 ** 2
+/** What a table of many columns may bring to a row group instead: so much of each column, and so much of all. */
+const CHARACTERS_OF_COLUMN = 512 * 1024
+const CHARACTERS_OF_MANY_COLUMNS = 96 * 1024 ** 2
+/** Rows may turn out longer than the first ones of the file by so much before the characters close a row group. */
+const LONGER = 1.25
+
+/** What brings a row group to its end, whichever comes first. */
+export interface RowGroupLimits {
+  readonly rows: number
+  readonly bytes: number
+}
+
+/**
+ * The row groups of a file of plain text, by its first rows and its columns alone, so that the same file is cut alike whatever runs beside it.
+ *
+ * A row group is a whole number of blocks of the content hash where its characters allow: threads hash whole blocks by themselves, and hand all
+ * other rows over, value by value. Two blocks of rows that are long come to more than they gain. A table of many columns has larger row groups
+ * than its characters alone would have: in few rows its dictionaries are not worth their room.
+ */
+export function rowGroupLimits(rowBytes: number, columns: number): RowGroupLimits {
+  const rows = rowBytes * ROW_GROUP_ROWS <= ROW_GROUP_CHARACTERS ? ROW_GROUP_ROWS : CONTENT_BLOCK_ROWS
+  const most = Math.min(Math.max(columns * CHARACTERS_OF_COLUMN, ROW_GROUP_CHARACTERS), CHARACTERS_OF_MANY_COLUMNS)
+  if (rowBytes * rows > most) return { rows, bytes: ROW_GROUP_CHARACTERS }
+  return { rows, bytes: Math.max(Math.ceil(rowBytes * rows * LONGER), ROW_GROUP_CHARACTERS) }
+}
 
 /** Some rows of one segment, ascending. */
 export interface RowsOfSegment {

@@ -8,6 +8,8 @@ import type { PlainTextPlan } from './plain-text-source.js'
 const SAMPLED_FILE_BYTES = 16 << 20
 const SAMPLE_BYTES = 4 << 20
 const BATCH_WORDS = 16_384
+/** Of a part's texts: with so many different ones a column does better without a dictionary. */
+const MOSTLY_NEW = 0.2
 /** More texts are of no interest. */
 const TEXTS_MAX = 1 << 17
 
@@ -15,7 +17,8 @@ const TEXTS_MAX = 1 << 17
  * Positions of cells whose texts go on being different, by the beginning of a large file: with a dictionary each part would find that out anew,
  * after most of its rows. They depend on the file and its table alone. `cellsOf`: only these positions are looked at.
  *
- * The last quarter of the sample decides. A column of 10,000 values has met nearly all of them by then, one of 50,000 has not.
+ * The last quarter of the sample decides: the share of its texts that are new says how many there are, and so how many a part will have. Rows of
+ * many cells are few in a sample, and what is new among them may yet come again a hundred times.
  */
 export async function sampleColumns(
   kernels: Kernels,
@@ -56,10 +59,23 @@ export async function sampleColumns(
       rows += batch
     }
     for (const { position, dictionary, before, rowsBefore } of cells) {
-      if ((dictionary.size - before) * 10 > (rows - rowsBefore) * 3) found.add(position)
+      const newTexts = (dictionary.size - before) / (rows - rowsBefore)
+      if (rows > rowsBefore && textsOf(plan.chunk.expectedRows, newTexts, (rows + rowsBefore) / 2) > MOSTLY_NEW * plan.chunk.expectedRows)
+        found.add(position)
     }
     return found
   } finally {
     kernels.release(mark)
   }
+}
+
+/**
+ * How many different texts `rows` rows will have, if after `seen` rows so large a share of the texts was new: as many as if each row took one of
+ * so many texts by chance.
+ */
+function textsOf(rows: number, newTexts: number, seen: number): number {
+  if (newTexts >= 1) return rows
+  if (newTexts <= 0) return 0
+  const texts = -seen / Math.log(newTexts)
+  return texts * (1 - Math.exp(-rows / texts))
 }

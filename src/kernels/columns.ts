@@ -5,6 +5,8 @@
 
 /** No code, no value: in codes and in maps of codes. */
 export const NONE = 0xffffffff
+/** The same in an `Int32Array`. Loops that work out addresses from words read them so: an unsigned word may be none of the small integers. */
+const NO_WORD = -1
 
 /** The memory of kernels as these loops see it. */
 export interface ColumnMemory {
@@ -13,6 +15,19 @@ export interface ColumnMemory {
   readonly u32: Uint32Array
   readonly f64: Float64Array
   readonly buffer: ArrayBuffer
+}
+
+/** What copies bytes from and to any place need. */
+export interface TextMemory extends ColumnMemory {
+  readonly view: DataView
+}
+
+/** Four bytes at a time: up to three behind the text are written as well, where they lie before `end`, for what comes next to write over. */
+export function copyText({ u8, view }: TextMemory, from: number, length: number, to: number, end: number): void {
+  // A call that copies costs more than a short loop.
+  if (length > 64) u8.copyWithin(to, from, from + length)
+  else if (to + length + 3 <= end) for (let b = 0; b < length; b += 4) view.setInt32(to + b, view.getInt32(from + b, true), true)
+  else for (let b = 0; b < length; b++) u8[to + b] = u8[from + b]!
 }
 
 export function keepRows(memory: ColumnMemory, fields: number, rows: number, width: number, rowBytes: number, quote: number): number {
@@ -44,35 +59,35 @@ function isBlank(u8: Uint8Array, u32: Uint32Array, row: number, width: number, q
   return true
 }
 
-export function renumber(u32: Uint32Array, codes: number, count: number, codeOf: number, keyOf: number, known: number): number {
+export function renumber(i32: Int32Array, codes: number, count: number, codeOf: number, keyOf: number, known: number): number {
   const first = codeOf >>> 2
   const keys = keyOf >>> 2
   let next = known
   for (let i = codes >>> 2, end = i + count; i < end; i++) {
-    const key = u32[i]!
-    if (key === NONE) continue
-    let code = u32[first + key]!
-    if (code === NONE) {
+    const key = i32[i]!
+    if (key === NO_WORD) continue
+    let code = i32[first + key]!
+    if (code === NO_WORD) {
       code = next++
-      u32[first + key] = code
-      u32[keys + code] = key
+      i32[first + key] = code
+      i32[keys + code] = key
     }
-    u32[i] = code
+    i32[i] = code
   }
   return next
 }
 
-export function mapCodes(u8: Uint8Array, u32: Uint32Array, codes: number, count: number, map: number, validity: number): number {
+export function mapCodes(u8: Uint8Array, i32: Int32Array, codes: number, count: number, map: number, validity: number): number {
   const places = map >>> 2
   const at = codes >>> 2
   let present = 0
   for (let i = 0; i < count; i++) {
-    const place = u32[places + u32[at + i]!]!
-    if (place === NONE) {
-      u32[at + i] = 0
+    const place = i32[places + i32[at + i]!]!
+    if (place === NO_WORD) {
+      i32[at + i] = 0
       u8[validity + i] = 0
     } else {
-      u32[at + i] = place
+      i32[at + i] = place
       u8[validity + i] = 1
       present++
     }
@@ -90,29 +105,41 @@ export function gather(
   count: number,
   out: number,
 ): void {
-  const { u8, i32, u32 } = memory
+  const { u8, i32 } = memory
   const at = codes >>> 2
   if (width === 1) {
-    for (let i = 0; i < count; i++) u8[out + i] = validity === 0 || u8[validity + i] === 1 ? u8[source + u32[at + i]!]! : 0
+    for (let i = 0; i < count; i++) u8[out + i] = validity === 0 || u8[validity + i] === 1 ? u8[source + i32[at + i]!]! : 0
     return
   }
   const from = source >>> 2
   let to = out >>> 2
   if (width === 4) {
-    for (let i = 0; i < count; i++) i32[to++] = validity === 0 || u8[validity + i] === 1 ? i32[from + u32[at + i]!]! : 0
+    for (let i = 0; i < count; i++) i32[to++] = validity === 0 || u8[validity + i] === 1 ? i32[from + i32[at + i]!]! : 0
     return
   }
-  const words = width >>> 2
+  if (width === 8) {
+    for (let i = 0; i < count; i++, to += 2) {
+      if (validity === 0 || u8[validity + i] === 1) {
+        const entry = from + (i32[at + i]! << 1)
+        i32[to] = i32[entry]!
+        i32[to + 1] = i32[entry + 1]!
+      } else {
+        i32[to] = 0
+        i32[to + 1] = 0
+      }
+    }
+    return
+  }
   for (let i = 0; i < count; i++) {
     const present = validity === 0 || u8[validity + i] === 1
-    const entry = from + u32[at + i]! * words
-    for (let w = 0; w < words; w++) i32[to++] = present ? i32[entry + w]! : 0
+    const entry = from + (i32[at + i]! << 2)
+    for (let w = 0; w < 4; w++) i32[to++] = present ? i32[entry + w]! : 0
   }
 }
 
 export function gatherLengths(
   u8: Uint8Array,
-  u32: Uint32Array,
+  i32: Int32Array,
   offsets: number,
   codes: number,
   validity: number,
@@ -124,37 +151,38 @@ export function gatherLengths(
   const to = out >>> 2
   let total = 0
   for (let i = 0; i < count; i++) {
-    const entry = from + u32[at + i]!
-    const length = validity === 0 || u8[validity + i] === 1 ? u32[entry + 1]! - u32[entry]! : 0
-    u32[to + i] = length
+    let length = 0
+    if (validity === 0 || u8[validity + i] === 1) {
+      const entry = from + i32[at + i]!
+      length = i32[entry + 1]! - i32[entry]!
+    }
+    i32[to + i] = length
     total += length
   }
   return total
 }
 
 export function gatherTexts(
-  u8: Uint8Array,
-  u32: Uint32Array,
+  memory: TextMemory,
   data: number,
   offsets: number,
   codes: number,
   lengths: number,
   count: number,
   out: number,
+  end: number,
 ): void {
+  const { i32 } = memory
+  const from = offsets >>> 2
+  const sizes = lengths >>> 2
+  const at = codes >>> 2
   let to = out
   for (let i = 0; i < count; i++) {
-    const length = u32[(lengths >>> 2) + i]!
+    const length = i32[sizes + i]!
     if (length === 0) continue
-    copyText(u8, data + u32[(offsets >>> 2) + u32[(codes >>> 2) + i]!]!, length, to)
+    copyText(memory, data + i32[from + i32[at + i]!]!, length, to, end)
     to += length
   }
-}
-
-function copyText(u8: Uint8Array, from: number, length: number, to: number): void {
-  // A call that copies costs more than a short loop.
-  if (length > 48) u8.copyWithin(to, from, from + length)
-  else for (let b = 0; b < length; b++) u8[to + b] = u8[from + b]!
 }
 
 export function lengthsOf(u32: Uint32Array, offsets: number, count: number, out: number): void {
@@ -195,25 +223,24 @@ export function compact(memory: ColumnMemory, values: number, width: 1 | 4 | 8 |
 }
 
 export function interleaveTexts(
-  u8: Uint8Array,
-  u32: Uint32Array,
+  memory: TextMemory,
   data: number,
   offsets: number,
   validity: number,
   count: number,
   out: number,
+  end: number,
 ): number {
+  const { u8, i32, view } = memory
+  const at = offsets >>> 2
   let to = out
   for (let i = 0; i < count; i++) {
     if (validity !== 0 && u8[validity + i] === 0) continue
-    const from = u32[(offsets >>> 2) + i]!
-    const length = u32[(offsets >>> 2) + i + 1]! - from
-    u8[to] = length & 0xff
-    u8[to + 1] = (length >>> 8) & 0xff
-    u8[to + 2] = (length >>> 16) & 0xff
-    u8[to + 3] = length >>> 24
+    const from = i32[at + i]!
+    const length = i32[at + i + 1]! - from
+    view.setInt32(to, length, true)
     to += 4
-    copyText(u8, data + from, length, to)
+    copyText(memory, data + from, length, to, end)
     to += length
   }
   return to - out

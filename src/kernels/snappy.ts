@@ -6,11 +6,23 @@ const FRAGMENT_BYTES = 65_536
 const MAX_HASH_BITS = 14
 /** Close to the end of a fragment nothing is matched, so that loads of four bytes never cross it. */
 const MARGIN_BYTES = 15
+const MULTIPLIER = 0x1e35a7bd
 
 const hashTable = new Uint16Array(1 << MAX_HASH_BITS)
 
-/** Compresses `input[from..to)` to `out[at]` and returns the place behind; it takes `snappyBound(to - from)` bytes at most. */
-export function compressSnappy(input: Uint8Array, from: number, to: number, out: Uint8Array, at: number): number {
+/**
+ * Compresses `input[from..to)` to `out[at]` and returns the place behind; it takes `snappyBound(to - from)` bytes at most. The views are of the
+ * same bytes as the arrays: four bytes at any place are one load of a view.
+ */
+export function compressSnappy(
+  input: Uint8Array,
+  inputView: DataView,
+  from: number,
+  to: number,
+  out: Uint8Array,
+  outView: DataView,
+  at: number,
+): number {
   let op = at
   let length = to - from
   while (length > 0x7f) {
@@ -19,46 +31,76 @@ export function compressSnappy(input: Uint8Array, from: number, to: number, out:
   }
   out[op++] = length
   for (let start = from; start < to; start += FRAGMENT_BYTES) {
-    op = compressFragment(input, start, Math.min(start + FRAGMENT_BYTES, to), out, op)
+    op = compressFragment(input, inputView, start, Math.min(start + FRAGMENT_BYTES, to), out, outView, op)
   }
   return op
 }
-function load32(bytes: Uint8Array, at: number): number {
-  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
-}
 
-function compressFragment(input: Uint8Array, start: number, end: number, out: Uint8Array, outAt: number): number {
+function compressFragment(
+  input: Uint8Array,
+  inputView: DataView,
+  start: number,
+  end: number,
+  out: Uint8Array,
+  outView: DataView,
+  outAt: number,
+): number {
   let op = outAt
   let emitted = start
   if (end - start >= MARGIN_BYTES) {
+    const table = hashTable
     let hashBits = 8
     while (hashBits < MAX_HASH_BITS && 1 << hashBits < end - start) hashBits++
     const shift = 32 - hashBits
-    hashTable.fill(0, 0, 1 << hashBits)
+    table.fill(0, 0, 1 << hashBits)
     const limit = end - MARGIN_BYTES
     let ip = start + 1
     // The stride grows by one byte every 32 misses: what does not compress is passed quickly.
     let misses = 32
     while (ip <= limit) {
-      const word = load32(input, ip)
-      const slot = Math.imul(word, 0x1e35a7bd) >>> shift
-      const candidate = start + hashTable[slot]!
-      hashTable[slot] = ip - start
-      if (load32(input, candidate) !== word || candidate >= ip) {
+      const word = inputView.getInt32(ip, true)
+      const slot = Math.imul(word, MULTIPLIER) >>> shift
+      const candidate = start + table[slot]!
+      table[slot] = ip - start
+      if (inputView.getInt32(candidate, true) !== word || candidate >= ip) {
         ip += misses++ >>> 5
         continue
       }
-      if (emitted < ip) op = emitLiteral(input, emitted, ip, out, op)
+      const literal = ip - emitted
+      if (literal > 0) {
+        // A few bytes at once may write behind the end of the literal, where the output has room: a copy follows, and snappyBound has 32 more.
+        if (literal <= 8) {
+          out[op] = (literal - 1) << 2
+          outView.setInt32(op + 1, inputView.getInt32(emitted, true), true)
+          if (literal > 4) outView.setInt32(op + 5, inputView.getInt32(emitted + 4, true), true)
+          op += 1 + literal
+        } else op = emitLiteral(input, emitted, ip, out, op)
+      }
       let match = 4
-      while (ip + match < end && input[ip + match] === input[candidate + match]) match++
-      op = emitCopy(out, op, ip - candidate, match)
+      const longest = end - ip
+      for (;;) {
+        if (match + 4 > longest) {
+          while (match < longest && input[ip + match] === input[candidate + match]) match++
+          break
+        }
+        const difference = inputView.getInt32(ip + match, true) ^ inputView.getInt32(candidate + match, true)
+        if (difference !== 0) {
+          // The lowest bit that differs lies in the first byte that does.
+          match += (31 - Math.clz32(difference & -difference)) >>> 3
+          break
+        }
+        match += 4
+      }
+      const offset = ip - candidate
+      if (match < 12 && offset < 2048) {
+        out[op] = 1 | ((match - 4) << 2) | ((offset >>> 8) << 5)
+        out[op + 1] = offset
+        op += 2
+      } else op = emitCopy(out, op, offset, match)
       ip += match
       emitted = ip
       misses = 32
-      if (ip <= limit) {
-        const before = Math.imul(load32(input, ip - 1), 0x1e35a7bd) >>> shift
-        hashTable[before] = ip - 1 - start
-      }
+      if (ip <= limit) table[Math.imul(inputView.getInt32(ip - 1, true), MULTIPLIER) >>> shift] = ip - 1 - start
     }
   }
   if (emitted < end) op = emitLiteral(input, emitted, end, out, op)

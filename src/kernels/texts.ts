@@ -1,7 +1,8 @@
+import { copyText, type TextMemory } from './columns.js'
+
 /** `Kernels.copyTexts`. */
 export function copyTexts(
-  u8: Uint8Array,
-  u32: Uint32Array,
+  memory: TextMemory,
   fields: number,
   stride: number,
   column: number,
@@ -13,12 +14,14 @@ export function copyTexts(
   ends: number,
   validity: number,
 ): number {
+  const { u8, i32 } = memory
   let field = (fields >>> 2) + column
+  let endAt = ends >>> 2
   const limit = data + capacity
   let at = data + base
-  for (let row = 0; row < rows; row++, field += stride) {
-    let start = u32[field]!
-    let end = u32[field + 1]! - 1
+  for (let row = 0; row < rows; row++, field += stride, endAt++) {
+    let start = i32[field]!
+    let end = i32[field + 1]! - 1
     if (start < end && u8[start] === quote && quote !== 0) {
       start++
       end--
@@ -32,14 +35,11 @@ export function copyTexts(
     } else {
       const length = end - start
       if (length > limit - at) return row
-      if (length <= 48) for (let p = start; p < end; p++) u8[at++] = u8[p]!
-      else {
-        u8.copyWithin(at, start, end)
-        at += length
-      }
+      copyText(memory, start, length, at, limit)
+      at += length
     }
     u8[validity + row] = start === end ? 0 : 1
-    u32[(ends >>> 2) + row] = at - data
+    i32[endAt] = at - data
   }
   return rows
 }

@@ -1,9 +1,9 @@
 import * as columns from './columns.js'
 import * as digests from './digests.js'
-import { encodeHybrid, packBits } from './hybrid.js'
+import { encodeBytes, encodeWords, packWords } from './hybrid.js'
 import type { FixedWidth, Kernels, SkippedRecords, TokeniseResult } from './kernels.js'
 import { INITIAL_BYTES, KernelMemory } from './memory.js'
-import { type ParseMemory, parseDate, parseDecimal, parseDouble, parseInt32, parseInt64, parseTime, parseTimestamp } from './parse.js'
+import { parseDate, parseDecimal, parseDouble, parseInt32, parseInt64, parseTime, parseTimestamp } from './parse.js'
 import * as records from './records.js'
 import { compressSnappy } from './snappy.js'
 import { fillSlots, lookup } from './text-table.js'
@@ -35,11 +35,11 @@ export class TypescriptKernels extends KernelMemory implements Kernels {
   }
 
   countByte(start: number, end: number, byte: number): number {
-    return countByte(this.u8, start, end, byte)
+    return countByte(this.u8, this.i32, start, end, byte)
   }
 
   quoteParity(start: number, end: number, quote: number): 0 | 1 {
-    return quote === 0 ? 0 : ((countByte(this.u8, start, end, quote) & 1) as 0 | 1)
+    return quote === 0 ? 0 : ((countByte(this.u8, this.i32, start, end, quote) & 1) as 0 | 1)
   }
 
   recordAfter(start: number, end: number, quote: number, inside: 0 | 1): number {
@@ -60,7 +60,7 @@ export class TypescriptKernels extends KernelMemory implements Kernels {
     out: number,
     maxRows: number,
   ): number {
-    return tokenise(this.u8, this.u32, start, end, final, width, delimiter, quote, out, maxRows, this.result)
+    return tokenise(this.u8, this.i32, start, end, final, width, delimiter, quote, out, maxRows, this.result)
   }
 
   lookup(fields: number, stride: number, column: number, rows: number, table: number, codes: number): number {
@@ -72,29 +72,32 @@ export class TypescriptKernels extends KernelMemory implements Kernels {
   }
 
   packBits(codes: number, count: number, width: number, out: number): number {
-    return packBits(this.u32, codes >>> 2, (codes >>> 2) + count, width, this.u8, out) - out
+    return packWords(this.i32, codes >>> 2, (codes >>> 2) + count, width, this.u8, out) - out
   }
 
   encodeHybrid(values: number, valueBytes: 1 | 4, count: number, width: number, out: number): number {
-    const source = valueBytes === 1 ? this.u8 : this.u32
-    const from = valueBytes === 1 ? values : values >>> 2
-    return encodeHybrid(source, from, from + count, width, this.u8, out) - out
+    const { u8, i32 } = this
+    const end =
+      valueBytes === 1
+        ? encodeBytes(u8, values, values + count, width, u8, out)
+        : encodeWords(i32, values >>> 2, (values >>> 2) + count, width, u8, out)
+    return end - out
   }
 
   snappyCompress(source: number, length: number, out: number): number {
-    return compressSnappy(this.u8, source, source + length, this.u8, out) - out
+    return compressSnappy(this.u8, this.view, source, source + length, this.u8, this.view, out) - out
   }
 
   parseInt32(fields: number, stride: number, column: number, rows: number, quote: number, values: number, validity: number): number {
-    return this.eachField(fields, stride, column, rows, quote, values, validity, 4, parseInt32)
+    return parseInt32(this, fields, stride, column, rows, quote, values, validity)
   }
 
   parseInt64(fields: number, stride: number, column: number, rows: number, quote: number, values: number, validity: number): number {
-    return this.eachField(fields, stride, column, rows, quote, values, validity, 8, parseInt64)
+    return parseInt64(this, fields, stride, column, rows, quote, values, validity)
   }
 
   parseDouble(fields: number, stride: number, column: number, rows: number, quote: number, values: number, validity: number): number {
-    return this.eachField(fields, stride, column, rows, quote, values, validity, 8, parseDouble)
+    return parseDouble(this, fields, stride, column, rows, quote, values, validity)
   }
 
   parseDecimal32(
@@ -108,9 +111,7 @@ export class TypescriptKernels extends KernelMemory implements Kernels {
     precision: number,
     scale: number,
   ): number {
-    return this.eachField(fields, stride, column, rows, quote, values, validity, 4, (memory, start, end, at) =>
-      parseDecimal(memory, start, end, at, 32, precision, scale),
-    )
+    return parseDecimal(this, fields, stride, column, rows, quote, values, validity, 32, precision, scale)
   }
 
   parseDecimal64(
@@ -124,13 +125,11 @@ export class TypescriptKernels extends KernelMemory implements Kernels {
     precision: number,
     scale: number,
   ): number {
-    return this.eachField(fields, stride, column, rows, quote, values, validity, 8, (memory, start, end, at) =>
-      parseDecimal(memory, start, end, at, 64, precision, scale),
-    )
+    return parseDecimal(this, fields, stride, column, rows, quote, values, validity, 64, precision, scale)
   }
 
   parseDate(fields: number, stride: number, column: number, rows: number, quote: number, values: number, validity: number): number {
-    return this.eachField(fields, stride, column, rows, quote, values, validity, 4, parseDate)
+    return parseDate(this, fields, stride, column, rows, quote, values, validity)
   }
 
   parseTimestamp(
@@ -144,9 +143,7 @@ export class TypescriptKernels extends KernelMemory implements Kernels {
     unitsPerSecond: number,
     utc: boolean,
   ): number {
-    return this.eachField(fields, stride, column, rows, quote, values, validity, 8, (memory, start, end, at) =>
-      parseTimestamp(memory, start, end, at, unitsPerSecond, utc),
-    )
+    return parseTimestamp(this, fields, stride, column, rows, quote, values, validity, unitsPerSecond, utc)
   }
 
   parseTime(
@@ -159,17 +156,7 @@ export class TypescriptKernels extends KernelMemory implements Kernels {
     validity: number,
     unitsPerSecond: number,
   ): number {
-    return this.eachField(
-      fields,
-      stride,
-      column,
-      rows,
-      quote,
-      values,
-      validity,
-      unitsPerSecond === 1000 ? 4 : 8,
-      (memory, start, end, at) => parseTime(memory, start, end, at, unitsPerSecond),
-    )
+    return parseTime(this, fields, stride, column, rows, quote, values, validity, unitsPerSecond)
   }
 
   copyTexts(
@@ -184,7 +171,7 @@ export class TypescriptKernels extends KernelMemory implements Kernels {
     ends: number,
     validity: number,
   ): number {
-    return copyTexts(this.u8, this.u32, fields, stride, column, rows, quote, data, base, capacity, ends, validity)
+    return copyTexts(this, fields, stride, column, rows, quote, data, base, capacity, ends, validity)
   }
 
   keepRows(fields: number, rows: number, width: number, rowBytes: number, quote: number): number {
@@ -192,11 +179,11 @@ export class TypescriptKernels extends KernelMemory implements Kernels {
   }
 
   renumber(codes: number, count: number, codeOf: number, keyOf: number, known: number): number {
-    return columns.renumber(this.u32, codes, count, codeOf, keyOf, known)
+    return columns.renumber(this.i32, codes, count, codeOf, keyOf, known)
   }
 
   mapCodes(codes: number, count: number, map: number, validity: number): number {
-    return columns.mapCodes(this.u8, this.u32, codes, count, map, validity)
+    return columns.mapCodes(this.u8, this.i32, codes, count, map, validity)
   }
 
   gather(source: number, width: FixedWidth, codes: number, validity: number, count: number, out: number): void {
@@ -204,11 +191,11 @@ export class TypescriptKernels extends KernelMemory implements Kernels {
   }
 
   gatherLengths(offsets: number, codes: number, validity: number, count: number, out: number): number {
-    return columns.gatherLengths(this.u8, this.u32, offsets, codes, validity, count, out)
+    return columns.gatherLengths(this.u8, this.i32, offsets, codes, validity, count, out)
   }
 
-  gatherTexts(data: number, offsets: number, codes: number, lengths: number, count: number, out: number): void {
-    columns.gatherTexts(this.u8, this.u32, data, offsets, codes, lengths, count, out)
+  gatherTexts(data: number, offsets: number, codes: number, lengths: number, count: number, out: number, end: number): void {
+    columns.gatherTexts(this, data, offsets, codes, lengths, count, out, end)
   }
 
   lengthsOf(offsets: number, count: number, out: number): void {
@@ -223,8 +210,8 @@ export class TypescriptKernels extends KernelMemory implements Kernels {
     return columns.compact(this, values, width, validity, count, out)
   }
 
-  interleaveTexts(data: number, offsets: number, validity: number, count: number, out: number): number {
-    return columns.interleaveTexts(this.u8, this.u32, data, offsets, validity, count, out)
+  interleaveTexts(data: number, offsets: number, validity: number, count: number, out: number, end: number): number {
+    return columns.interleaveTexts(this, data, offsets, validity, count, out, end)
   }
 
   packBits8(values: number, count: number, out: number): number {
@@ -269,39 +256,6 @@ export class TypescriptKernels extends KernelMemory implements Kernels {
 
   foldRows(hashes: number, codes: number, validity: number, count: number, lanes: number): void {
     digests.foldRows(this, hashes, codes, validity, count, lanes)
-  }
-
-  private eachField(
-    fields: number,
-    stride: number,
-    column: number,
-    rows: number,
-    quote: number,
-    values: number,
-    validity: number,
-    valueBytes: number,
-    parse: (memory: ParseMemory, start: number, end: number, at: number) => boolean,
-  ): number {
-    const { u8, u32 } = this
-    let field = (fields >>> 2) + column
-    for (let row = 0; row < rows; row++, field += stride) {
-      let start = u32[field]!
-      let end = u32[field + 1]! - 1
-      // A field that begins with a quote ends with one: the tokeniser saw to it.
-      if (start < end && u8[start] === quote && quote !== 0) {
-        start++
-        end--
-      }
-      const at = values + row * valueBytes
-      if (start === end) {
-        u8.fill(0, at, at + valueBytes)
-        u8[validity + row] = 0
-        continue
-      }
-      if (!parse(this, start, end, at)) return row
-      u8[validity + row] = 1
-    }
-    return rows
   }
 
   takeCodes(codes: number, validity: number, rows: number, count: number, codeOf: number, keyOf: number, out: number): number {

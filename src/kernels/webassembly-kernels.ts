@@ -132,7 +132,7 @@ export class WebassemblyKernels extends KernelMemory implements Kernels {
     out: number,
     maxRows: number,
   ): number {
-    if (maxRows === 0) return tokenise(this.u8, this.u32, start, end, final, width, delimiter, quote, out, 0, this.result)
+    if (maxRows === 0) return tokenise(this.u8, this.i32, start, end, final, width, delimiter, quote, out, 0, this.result)
     const rows = this.code.tokenise(start, end, width, delimiter, quote, out, maxRows)
     const next = this.u32[NEXT_ADDRESS >>> 2]!
     if (rows === maxRows || next === end) {
@@ -143,7 +143,7 @@ export class WebassemblyKernels extends KernelMemory implements Kernels {
       return rows
     }
     const rest = out + rows * (width + 1) * 4
-    return rows + tokenise(this.u8, this.u32, next, end, final, width, delimiter, quote, rest, maxRows - rows, this.result)
+    return rows + tokenise(this.u8, this.i32, next, end, final, width, delimiter, quote, rest, maxRows - rows, this.result)
   }
 
   lookup(fields: number, stride: number, column: number, rows: number, table: number, codes: number): number {

@@ -10,6 +10,10 @@ export class ByteSink {
     this.buffer = typeof room === 'number' ? new Uint8Array(room) : new Uint8Array(room)
   }
 
+  get roomBytes(): number {
+    return this.buffer.length
+  }
+
   append(bytes: Uint8Array): void {
     if (this.length + bytes.length > this.buffer.length) {
       const larger = new Uint8Array(Math.max(Math.ceil(this.buffer.length * 1.5), this.length + bytes.length))

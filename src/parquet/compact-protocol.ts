@@ -23,6 +23,18 @@ export class CompactProtocol {
     return this.bytes.slice(0, this.length)
   }
 
+  /** Bytes that are in this protocol already. */
+  writeRaw(bytes: Uint8Array): void {
+    this.reserve(bytes.length)
+    this.bytes.set(bytes, this.length)
+    this.length += bytes.length
+  }
+
+  /** The fields of this structure up to `id` were written as they are. */
+  continueAfter(id: number): void {
+    this.lastField = id
+  }
+
   writeStructBegin(_name: string): void {
     this.outer.push(this.lastField)
     this.lastField = 0
@@ -95,9 +107,7 @@ export class CompactProtocol {
   writeBinary(value: Uint8Array | string): void {
     const bytes = typeof value === 'string' ? Buffer.from(value, 'latin1') : value
     this.varint(bytes.length)
-    this.reserve(bytes.length)
-    this.bytes.set(bytes, this.length)
-    this.length += bytes.length
+    this.writeRaw(bytes)
   }
 
   private fieldHeader(id: number, type: number): void {
@@ -134,7 +144,7 @@ export class CompactProtocol {
 }
 
 /** Thrift's own numbers of its types (`Thrift.Type` of the library), for those who write without generated classes. */
-export const THRIFT = { boolean: 2, i32: 8, i64: 10, text: 11, struct: 12, list: 15 } as const
+export const THRIFT = { boolean: 2, i16: 6, i32: 8, i64: 10, text: 11, struct: 12, list: 15 } as const
 
 /** Thrift.Type → type of the compact protocol: byte, double, i16, i32, i64, string, struct, list. */
 const COMPACT_TYPE: Readonly<Record<number, number>> = { 2: 1, 3: 3, 4: 7, 6: 4, 8: 5, 10: 6, 11: 8, 12: 12, 15: 9 }

@@ -112,24 +112,35 @@ const MAGIC = 0x31524150
 const FOOTER_GUESS_BYTES = 65_536
 
 async function loadHyparquet() {
-  const [{ parquetMetadata }, { parquetHeader }, pages, { deserializeTCompactProtocol }, { readRleBitPackedHybrid }] = await Promise.all([
-    import('hyparquet/src/metadata.js'),
-    import('hyparquet/src/column.js'),
-    import('hyparquet/src/datapage.js'),
-    import('hyparquet/src/thrift.js'),
-    import('hyparquet/src/encoding.js'),
-  ])
+  const [{ parquetMetadata }, { parquetHeader }, pages, { deserializeTCompactProtocol }, { readRleBitPackedHybrid }, names] =
+    await Promise.all([
+      import('hyparquet/src/metadata.js'),
+      import('hyparquet/src/column.js'),
+      import('hyparquet/src/datapage.js'),
+      import('hyparquet/src/thrift.js'),
+      import('hyparquet/src/encoding.js'),
+      import('hyparquet/src/constants.js'),
+    ])
   const { readPlain } = await import('hyparquet/src/plain.js')
-  return { parquetMetadata, parquetHeader, ...pages, readPlain, deserializeTCompactProtocol, readRleBitPackedHybrid }
+  const { CompressionCodecs, Encodings, ParquetTypes } = names
+  return {
+    parquetMetadata,
+    parquetHeader,
+    ...pages,
+    readPlain,
+    deserializeTCompactProtocol,
+    readRleBitPackedHybrid,
+    CompressionCodecs,
+    Encodings,
+    ParquetTypes,
+  }
 }
 type Hyparquet = Awaited<ReturnType<typeof loadHyparquet>>
 
 /** Asking the loader each time takes longer than to read a small footer. */
 let loading: Promise<Hyparquet> | null = null
-type Metadata = ReturnType<Hyparquet['parquetMetadata']>
-type SchemaElement = Metadata['schema'][number]
-type Chunk = Metadata['row_groups'][number]['columns'][number]
-type ChunkMetadata = NonNullable<Chunk['meta_data']>
+type SchemaElement = ReturnType<Hyparquet['parquetMetadata']>['schema'][number]
+type Codec = Hyparquet['CompressionCodecs'][number]
 type ColumnDecoder = Parameters<Hyparquet['readDataPage']>[2]
 type DecodedArray = ReturnType<Hyparquet['readPlain']>
 
@@ -155,46 +166,150 @@ async function readFooter(source: ByteSource): Promise<Uint8Array> {
   return tail.subarray(tail.length - footerBytes)
 }
 
+/**
+ * Footers as hyparquet's Thrift reader gives them, by the numbers of parquet.thrift. What it makes of them itself takes as long again, most of
+ * it for statistics, which become dates and rounded decimals: it is asked only for the schema, of which a table has one.
+ */
+interface RawFooter {
+  readonly field_2: readonly RawSchemaElement[]
+  readonly field_3: bigint
+  readonly field_4: readonly { readonly field_1: readonly RawChunk[]; readonly field_3: bigint }[]
+  readonly field_5?: readonly RawKeyValue[]
+  readonly field_6?: Uint8Array
+}
+
+interface RawSchemaElement {
+  readonly field_4: Uint8Array
+}
+
+interface RawKeyValue {
+  readonly field_1: Uint8Array
+  readonly field_2?: Uint8Array
+}
+
+/** 3 meta_data, 4 and 5 place and size of the offset index, 6 and 7 of the column index. */
+interface RawChunk {
+  readonly field_3?: RawChunkMetadata
+  readonly field_4?: bigint
+  readonly field_5?: number
+  readonly field_6?: bigint
+  readonly field_7?: number
+}
+
+interface RawChunkMetadata {
+  /** type */
+  readonly field_1: number
+  /** encodings */
+  readonly field_2: readonly number[]
+  /** path_in_schema */
+  readonly field_3: readonly Uint8Array[]
+  /** codec */
+  readonly field_4: number
+  /** num_values, total_uncompressed_size, total_compressed_size */
+  readonly field_5: bigint
+  readonly field_6: bigint
+  readonly field_7: bigint
+  /** key_value_metadata */
+  readonly field_8?: readonly RawKeyValue[]
+  /** data_page_offset, dictionary_page_offset */
+  readonly field_9: bigint
+  readonly field_11?: bigint
+  readonly field_12?: ThriftStatistics
+}
+
+/** What hyparquet says of a schema. The same bytes say the same. */
+interface KnownSchema {
+  readonly raw: readonly RawSchemaElement[]
+  readonly units: readonly (string | null)[]
+  readonly leaves: readonly SchemaElement[]
+  readonly columns: readonly ColumnType[]
+}
+
+/** The latest first. */
+const knownSchemas: KnownSchema[] = []
+const SCHEMAS_KEPT = 16
+
+function schemaOf(
+  hyparquet: Hyparquet,
+  footer: Uint8Array,
+  raw: readonly RawSchemaElement[],
+  units: readonly (string | null)[],
+): KnownSchema {
+  const at = knownSchemas.findIndex((known) => isEqual(known.raw, raw) && isEqual(known.units, units))
+  const [found] = at < 0 ? [] : at === 0 ? knownSchemas : knownSchemas.splice(at, 1)
+  if (at === 0) return found!
+  const schema = found ?? readSchema(hyparquet, footer, units)
+  knownSchemas.unshift(schema)
+  if (knownSchemas.length > SCHEMAS_KEPT) knownSchemas.pop()
+  return schema
+}
+
+function readSchema(hyparquet: Hyparquet, footer: Uint8Array, units: readonly (string | null)[]): KnownSchema {
+  const [root, ...leaves] = hyparquet.parquetMetadata(footer, { geoparquet: false }).schema
+  check(root !== undefined && root.num_children === leaves.length, 'the schema is not one flat list of columns')
+  const columns = leaves.map((element, i) => columnTypeOf(element, units[i] ?? null))
+  // Its own bytes: those of the footer may be a part of more, or be written over.
+  const raw = hyparquet.deserializeTCompactProtocol({ view: viewOf(footer.slice()), offset: 0 }) as unknown as RawFooter
+  return { raw: raw.field_2, units, leaves, columns }
+}
+
+/** Of what a Thrift reader gives, and of lists of texts. */
+function isEqual(a: unknown, b: unknown): boolean {
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b
+  if (a instanceof Uint8Array) return b instanceof Uint8Array && Buffer.compare(a, b) === 0
+  const keys = Object.keys(a)
+  if (keys.length !== Object.keys(b).length) return false
+  for (const key of keys) if (!isEqual((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key])) return false
+  return true
+}
+
 class HyparquetFile implements ParquetFile {
   readonly rowCount: number
   readonly columns: readonly ColumnType[]
-  readonly keyValue: ReadonlyMap<string, string>
-  readonly createdBy: string | null
   readonly rowGroups: readonly RowGroupFacts[]
-  private readonly metadata: Metadata
+  private readonly raw: RawFooter
+  private readonly leaves: readonly SchemaElement[]
 
   constructor(
     private readonly source: ByteSource,
     private readonly hyparquet: Hyparquet,
     footer: Uint8Array,
   ) {
-    this.metadata = hyparquet.parquetMetadata(footer, { geoparquet: false })
-    // hyparquet turns statistics into dates and rounded decimals; the same Thrift reader gives their bytes.
-    const raw = hyparquet.deserializeTCompactProtocol({ view: viewOf(footer), offset: 0 })
-    const { schema, row_groups: groups } = this.metadata
-    const root = schema[0]
-    check(root !== undefined && root.num_children === schema.length - 1, 'the schema is not one flat list of columns')
-    const leaves = schema.slice(1)
-    this.keyValue = new Map(this.metadata.key_value_metadata?.map(({ key, value }) => [key, value ?? '']))
-    this.createdBy = this.metadata.created_by ?? null
-    const units = this.units(leaves.length)
-    this.columns = leaves.map((element, i) => columnTypeOf(element, units[i] ?? null))
-    this.rowGroups = groups.map((group, g) => {
-      check(group.columns.length === leaves.length, `row group ${g} has ${group.columns.length} columns, the schema ${leaves.length}`)
-      return {
-        rows: safeNumber(group.num_rows),
-        columns: group.columns.map((chunk, c) => this.chunkFacts(g, c, chunk, raw.field_4?.[g]?.field_1?.[c]?.field_3?.field_12)),
-      }
+    const raw = hyparquet.deserializeTCompactProtocol({ view: viewOf(footer), offset: 0 }) as unknown as RawFooter
+    this.raw = raw
+    const { field_2: schema, field_4: groups } = raw
+    const width = schema.length - 1
+    // They are looked at when somebody asks for them, where no damage is expected any more.
+    for (const { field_1: key, field_2: value = key } of raw.field_5 ?? [])
+      check(key instanceof Uint8Array && value instanceof Uint8Array, 'a key-value pair is no text')
+    check(raw.field_6 === undefined || raw.field_6 instanceof Uint8Array, 'who made it is no text')
+    const { leaves, columns } = schemaOf(hyparquet, footer, schema, this.units(width))
+    this.leaves = leaves
+    this.columns = columns
+    this.rowGroups = groups.map(({ field_1: chunks, field_3: rows }, g) => {
+      check(chunks.length === width, `row group ${g} has ${chunks.length} columns, the schema ${width}`)
+      return { rows: safeNumber(rows), columns: chunks.map((chunk, c) => this.chunkFacts(g, c, chunk, rows)) }
     })
-    this.rowCount = safeNumber(this.metadata.num_rows)
+    this.rowCount = safeNumber(raw.field_3)
     const rowsOfGroups = this.rowGroups.reduce((n, group) => n + group.rows, 0)
     check(rowsOfGroups === this.rowCount, `the row groups have ${rowsOfGroups} rows, the footer says ${this.rowCount}`)
   }
 
+  get keyValue(): ReadonlyMap<string, string> {
+    return new Map(this.raw.field_5?.map(({ field_1: key, field_2: value }) => [textOf(key), value === undefined ? '' : textOf(value)]))
+  }
+
+  get createdBy(): string | null {
+    return this.raw.field_6 === undefined ? null : textOf(this.raw.field_6)
+  }
+
   private units(columns: number): (string | null)[] {
-    const first = this.metadata.row_groups[0]
+    const first = this.raw.field_4[0]
     if (first !== undefined) {
-      return first.columns.map((chunk) => chunk.meta_data?.key_value_metadata?.find(({ key }) => key === UNIT_KEY)?.value ?? null)
+      return first.field_1.map(({ field_3: metadata }) => {
+        const unit = metadata?.field_8?.find(({ field_1: key }) => textOf(key) === UNIT_KEY)?.field_2
+        return unit === undefined ? null : textOf(unit)
+      })
     }
     const text = this.keyValue.get(UNITS_KEY)
     if (text === undefined) return new Array<null>(columns).fill(null)
@@ -206,19 +321,18 @@ class HyparquetFile implements ParquetFile {
     return units as (string | null)[]
   }
 
-  private chunkFacts(g: number, c: number, chunk: Chunk, statistics: ThriftStatistics | undefined): ColumnChunkFacts {
+  private chunkFacts(g: number, c: number, chunk: RawChunk, rows: bigint): ColumnChunkFacts {
+    const { hyparquet } = this
     const column = this.columns[c]!
-    const metadata = chunk.meta_data
+    const metadata = chunk.field_3
     check(metadata !== undefined, `row group ${g} has no metadata of column ${c + 1}`)
+    const { field_1: type, field_3: path, field_12: statistics } = metadata
     check(
-      metadata.path_in_schema.length === 1 && metadata.path_in_schema[0] === column.name,
+      path.length === 1 && Buffer.compare(path[0]!, this.raw.field_2[c + 1]!.field_4) === 0,
       `row group ${g} calls column ${c + 1} by another name`,
     )
-    check(metadata.type === column.physical, `row group ${g} gives column ${c + 1} another type`)
-    check(
-      safeNumber(metadata.num_values) === safeNumber(this.metadata.row_groups[g]!.num_rows),
-      `row group ${g}, column ${c + 1}: values differ from rows`,
-    )
+    check(hyparquet.ParquetTypes[type] === column.physical, `row group ${g} gives column ${c + 1} another type`)
+    check(safeNumber(metadata.field_5) === Number(rows), `row group ${g}, column ${c + 1}: values differ from rows`)
     const [start, end] = chunkRange(metadata)
     check(start >= 4 && end >= start && end <= this.source.sizeBytes, `row group ${g}, column ${c + 1} lies outside the file`)
     return {
@@ -228,16 +342,22 @@ class HyparquetFile implements ParquetFile {
       minExact: statistics?.field_8 === true,
       maxExact: statistics?.field_7 === true,
       nullCount: statistics?.field_3 === undefined ? null : safeNumber(statistics.field_3),
-      encodings: metadata.encodings,
-      compression: metadata.codec,
+      encodings: metadata.field_2.map((encoding) => hyparquet.Encodings[encoding]!),
+      compression: this.codecOf(metadata),
       startByte: start,
       compressedBytes: end - start,
-      uncompressedBytes: safeNumber(metadata.total_uncompressed_size),
-      dictionaryPageBytes: safeNumber(metadata.data_page_offset) - start,
-      optional: this.metadata.schema[c + 1]!.repetition_type !== 'REQUIRED',
-      columnIndex: this.section(chunk.column_index_offset, chunk.column_index_length),
-      offsetIndex: this.section(chunk.offset_index_offset, chunk.offset_index_length),
+      uncompressedBytes: safeNumber(metadata.field_6),
+      dictionaryPageBytes: safeNumber(metadata.field_9) - start,
+      optional: this.leaves[c]!.repetition_type !== 'REQUIRED',
+      columnIndex: this.section(chunk.field_6, chunk.field_7),
+      offsetIndex: this.section(chunk.field_4, chunk.field_5),
     }
+  }
+
+  private codecOf({ field_4: codec }: RawChunkMetadata): Codec {
+    const name = this.hyparquet.CompressionCodecs[codec]
+    check(name !== undefined, `pages are compressed in a way that Parquet does not have (${codec})`)
+    return name
   }
 
   private section(start: bigint | undefined, length: number | undefined): FileSection | null {
@@ -259,7 +379,7 @@ class HyparquetFile implements ParquetFile {
   }
 
   async readPages(rowGroup: number, column: number, from: number, to: number): Promise<{ firstRow: number; vector: PlainVector }> {
-    const [start, end] = chunkRange(this.metadata.row_groups[rowGroup]!.columns[column]!.meta_data!)
+    const [start, end] = chunkRange(this.raw.field_4[rowGroup]!.field_1[column]!.field_3!)
     return this.decode(rowGroup, column, from, to, Infinity, await this.source.read(start, end))
   }
 
@@ -276,7 +396,7 @@ class HyparquetFile implements ParquetFile {
     bytes: Uint8Array,
   ): { firstRow: number; vector: PlainVector } {
     return damaged(`row group ${rowGroup}, column ${JSON.stringify(this.columns[column]!.name)}`, () => {
-      const metadata = this.metadata.row_groups[rowGroup]!.columns[column]!.meta_data!
+      const metadata = this.raw.field_4[rowGroup]!.field_1[column]!.field_3!
       const { rows } = this.rowGroups[rowGroup]!
       const { firstRow, pages } = this.decodePages(bytes, rows, column, metadata, from, to, most)
       const covered = pages.reduce((n, page) => n + page.rows, 0)
@@ -292,14 +412,15 @@ class HyparquetFile implements ParquetFile {
     bytes: Uint8Array,
     rows: number,
     column: number,
-    metadata: ChunkMetadata,
+    metadata: RawChunkMetadata,
     from: number,
     to: number,
     most: number,
   ): { firstRow: number; pages: DecodedPage[] } {
     const { hyparquet } = this
     const { physical } = this.columns[column]!
-    const leaf = this.metadata.schema[column + 1]!
+    const leaf = this.leaves[column]!
+    const codec = this.codecOf(metadata)
     // A schema of our own making for hyparquet: only what the bytes need, no logical type, so that values come out as they are stored.
     const element: SchemaElement = { name: 'column', type: physical, repetition_type: leaf.repetition_type ?? 'REQUIRED' }
     if (leaf.type_length !== undefined) element.type_length = leaf.type_length
@@ -314,7 +435,7 @@ class HyparquetFile implements ParquetFile {
       type: physical,
       element,
       schemaPath: [root, node],
-      codec: metadata.codec,
+      codec,
       compressors,
       utf8: false,
     }
@@ -330,7 +451,7 @@ class HyparquetFile implements ParquetFile {
       const size = header.compressed_page_size
       check(size >= 0 && reader.offset + size <= bytes.length, 'a page is longer than its column')
       check(
-        header.uncompressed_page_size >= 0 && header.uncompressed_page_size <= Number(metadata.total_uncompressed_size),
+        header.uncompressed_page_size >= 0 && header.uncompressed_page_size <= Number(metadata.field_6),
         'a page is larger than its column',
       )
       const body = bytes.subarray(reader.offset, reader.offset + size)
@@ -338,7 +459,7 @@ class HyparquetFile implements ParquetFile {
       if (header.crc !== undefined) check((crc32(body) | 0) === header.crc, 'the checksum of a page does not hold')
       if (header.type === 'DICTIONARY_PAGE') {
         const { num_values: entries = -1, encoding = 'PLAIN' } = header.dictionary_page_header ?? {}
-        const page = hyparquet.decompressPage(body, header.uncompressed_page_size, metadata.codec, compressors)
+        const page = hyparquet.decompressPage(body, header.uncompressed_page_size, codec, compressors)
         check(encoding === 'PLAIN' || encoding === 'PLAIN_DICTIONARY', 'a dictionary in an encoding that Parquet does not have')
         check(dictionary === null && entries >= 0 && entries <= page.length * 8, 'the dictionary page is not sound')
         dictionary = hyparquet.readPlain({ view: viewOf(page), offset: 0 }, physical, entries, leaf.type_length)
@@ -357,8 +478,7 @@ class HyparquetFile implements ParquetFile {
         continue
       }
       const pageRows = Math.min(facts.num_values, most)
-      const page =
-        header.type === 'DATA_PAGE' ? hyparquet.decompressPage(body, header.uncompressed_page_size, metadata.codec, compressors) : null
+      const page = header.type === 'DATA_PAGE' ? hyparquet.decompressPage(body, header.uncompressed_page_size, codec, compressors) : null
       const decoded =
         page === null
           ? hyparquet.readDataPageV2(body, header, columnDecoder)
@@ -605,16 +725,17 @@ export function columnIndex(columns: readonly ColumnType[], name: string): numbe
 
 function statisticsValue(physical: PhysicalType, bytes: Uint8Array | undefined): PhysicalValue | null {
   if (bytes === undefined) return null
-  const view = viewOf(bytes)
   switch (physical) {
     case 'BOOLEAN':
       return bytes.length === 1 ? bytes[0]! : null
     case 'INT32':
-      return bytes.length === 4 ? view.getInt32(0, true) : null
+      return bytes.length === 4 ? viewOf(bytes).getInt32(0, true) : null
     case 'INT64':
-      return bytes.length === 8 ? view.getBigInt64(0, true) : null
-    case 'DOUBLE':
-      return bytes.length === 8 && !Number.isNaN(view.getFloat64(0, true)) ? view.getFloat64(0, true) : null
+      return bytes.length === 8 ? viewOf(bytes).getBigInt64(0, true) : null
+    case 'DOUBLE': {
+      const value = bytes.length === 8 ? viewOf(bytes).getFloat64(0, true) : Number.NaN
+      return Number.isNaN(value) ? null : value
+    }
     case 'FIXED_LEN_BYTE_ARRAY':
       return bytes.length === DECIMAL_WIDTH_BYTES ? bytes.slice() : null
     case 'BYTE_ARRAY':
@@ -622,11 +743,15 @@ function statisticsValue(physical: PhysicalType, bytes: Uint8Array | undefined):
   }
 }
 
-function chunkRange(metadata: ChunkMetadata): [number, number] {
-  const data = safeNumber(metadata.data_page_offset)
-  const dictionary = metadata.dictionary_page_offset === undefined ? data : safeNumber(metadata.dictionary_page_offset)
+function chunkRange(metadata: RawChunkMetadata): [number, number] {
+  const data = safeNumber(metadata.field_9)
+  const dictionary = metadata.field_11 === undefined ? data : safeNumber(metadata.field_11)
   const start = Math.min(data, dictionary)
-  return [start, start + safeNumber(metadata.total_compressed_size)]
+  return [start, start + safeNumber(metadata.field_7)]
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')
 }
 
 function safeNumber(value: bigint): number {

@@ -152,6 +152,50 @@ describe('the cells of a column', () => {
     })
   })
 
+  it.each(COLUMNS)('have none in the rows before the first that is not empty, however many those are: %s', (_, column, texts) => {
+    for (const direct of [false, true]) {
+      for (const length of [1, 5000, 9000]) {
+        const raws = [...new Array<string>(length).fill(''), ...texts]
+        const batches = [raws.slice(0, 3000), raws.slice(3000, 8000), raws.slice(8000)].filter((batch) => batch.length > 0)
+        const [found, whole] = inBoth((kernels) => {
+          const cells = cellsOf(kernels, column, { direct })
+          return [takeChunk(kernels, cells, batches), takeChunk(kernels, cells, [raws])]
+        })
+        if (typeof found === 'string') throw new Error(found)
+        expect(valuesOf(found!)).toEqual(modelOf(column, raws))
+        expect(found).toEqual(whole)
+      }
+    }
+  })
+
+  it('are known to be empty where they all are and may be, in this chunk and as they are written', () => {
+    const emptyAfter = (column: Column | null, batches: Chunk, names = false): boolean[] =>
+      inBoth((kernels) => {
+        const cells = cellsOf(kernels, column, { names })
+        return [1, 2].map(() => {
+          cells.begin(true)
+          let rows = 0
+          for (const batch of batches) {
+            const laid = layFields(kernels, batch)
+            expect(cells.add(laid.fields, laid.stride, laid.rows, rows)).toBe('right')
+            rows += laid.rows
+          }
+          return cells.isEmpty(rows)
+        })
+      })
+    const text = columnOf({ type: 'string' })
+    expect(emptyAfter(text, [['', ''], ['']])).toEqual([true, true])
+    expect(emptyAfter(text, [['', ''], ['NA']])).toEqual([false, false])
+    expect(emptyAfter(text, [['""'], ['', '']])).toEqual([false, false])
+    expect(emptyAfter(text, [['a'], ['', '']])).toEqual([false, false])
+    expect(emptyAfter(columnOf({ type: 'string', constraints: { required: true } }), [['']])).toEqual([false, false])
+    expect(emptyAfter(compileTable({ fields: [{ name: 'x', type: 'string' }], missingValues: ['NA'] }).columns[0]!, [['']])).toEqual([
+      false,
+      false,
+    ])
+    expect(emptyAfter(text, [['']], true)).toEqual([false, false])
+  })
+
   it('keep bounds and required values by their own rows, not by those of an earlier chunk', () => {
     const bounded = columnOf({ type: 'integer', constraints: { minimum: 0 } })
     const required = columnOf({ type: 'string', constraints: { required: true } })

@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { takeVector } from '../../../src/columns/kernel-column.js'
-import { type FilePart, PartCutter, type PartLimits } from '../../../src/convert/part-cutter.js'
+import { type FilePart, PartCutter } from '../../../src/convert/part-cutter.js'
 import { PartReader } from '../../../src/convert/plain-text-source.js'
+import type { RowGroupLimits } from '../../../src/convert/row-groups.js'
 import { sampleColumns } from '../../../src/convert/sample-columns.js'
 import { loadKernels } from '../../../src/kernels/load-kernels.js'
 import type { OpenFile } from '../../../src/runtime/files.js'
@@ -18,7 +19,7 @@ function fileOf(bytes: Uint8Array): OpenFile {
   return { read } as unknown as OpenFile
 }
 
-async function cut(text: string, limits: PartLimits, start = 0): Promise<(FilePart | 'open')[]> {
+async function cut(text: string, limits: RowGroupLimits, start = 0): Promise<(FilePart | 'open')[]> {
   const bytes = Buffer.from(text)
   const kernels = await loadKernels()
   const cutter = new PartCutter(kernels, fileOf(bytes), { start, sizeBytes: bytes.length, limits })
@@ -119,12 +120,13 @@ const TABLE = compileTable({
   missingValues: [''],
 })
 
-function planOf(bytes: Uint8Array, rowBytes: number) {
+function planOf(bytes: Uint8Array, rowBytes: number, expectedRows = 10) {
   return {
     labels: ['id', 'kind', 'note'],
     header: { columnOfCell: Int32Array.of(0, 1, 2), absentColumns: [], problems: [] } as never,
     dataStart: 0,
     sizeBytes: bytes.length,
+    limits: { rows: 1 << 17, bytes: 1 << 25 },
     partBytes: bytes.length,
     chunk: {
       table: TABLE,
@@ -136,7 +138,7 @@ function planOf(bytes: Uint8Array, rowBytes: number) {
       delimiter: 0x2c,
       quote: 0x22,
       rowBytes,
-      expectedRows: 10,
+      expectedRows,
     },
   }
 }
@@ -169,5 +171,16 @@ describe('sampleColumns', () => {
     expect([...(await sampleColumns(await loadKernels(), plan, fileOf(large)))].sort()).toEqual([0, 2])
     const small = large.subarray(0, 1 << 20)
     expect((await sampleColumns(await loadKernels(), planOf(small, 1 << 20), fileOf(small))).size).toBe(0)
+  })
+
+  it('does not take the few texts of long rows for ever new ones, where a part has rows enough for them to come again', async () => {
+    // About 4,000 rows are looked at, of which the last still bring new texts of 4,000; those of 60,000 go on.
+    const pad = 'pad '.repeat(250)
+    const rows = Array.from({ length: 17_000 }, (_, i) => `${(i * 7919) % 60_013},k${((i * 2_654_435) % 4001) ^ (i % 7)},${pad}\n`)
+    const bytes = Buffer.from(rows.join(''))
+    const found = async (expectedRows: number) =>
+      [...(await sampleColumns(await loadKernels(), planOf(bytes, 1 << 20, expectedRows), fileOf(bytes)))].sort()
+    expect(await found(65_536)).toEqual([0])
+    expect(await found(8192)).toEqual([0, 1])
   })
 })

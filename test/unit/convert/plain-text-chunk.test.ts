@@ -202,7 +202,7 @@ describe('a chunk read after others', () => {
     // Also when they leave the dictionary.
     const others = Array.from({ length: 6000 }, (_, i) => `o${i}`)
     const leaving = lines(6100, (n) => [n, '', '', '', '', [...meeting.slice(100), ...others][n], 'k', 'R'])
-    expect(formsOf(await expectNoTrace([rows(meeting.slice(0, 100)), leaving]))).toBe('PDDDPPDDP')
+    expect(formsOf(await expectNoTrace([rows(meeting.slice(0, 100)), leaving]))).toBe('PPPPPPDDP')
   })
 
   it('is unclear where one chunk has more of them than a dictionary takes, whatever was read before', async () => {

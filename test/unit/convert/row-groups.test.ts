@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ColumnVector } from '../../../src/columns/vector.js'
-import { inRowGroups, partition, type RowsOfSegment, textBytesOfRows } from '../../../src/convert/row-groups.js'
+import { inRowGroups, partition, type RowsOfSegment, rowGroupLimits, textBytesOfRows } from '../../../src/convert/row-groups.js'
 
 const segmentOf = (records: readonly number[]) => ({ rows: records.length, recordOfRow: Uint32Array.from(records) })
 const flat = (rows: readonly RowsOfSegment[]): string[] =>
@@ -100,5 +100,25 @@ describe('text bytes of rows', () => {
       { form: 'plain', rows: 3, nulls: 1, validity, values: { physical: 'DOUBLE', data: new Float64Array(3) } },
     ]
     expect([...textBytesOfRows(vectors, 3)]).toEqual([3, 0, 7])
+  })
+})
+
+describe('the row groups of a file of plain text', () => {
+  const MIB = 1 << 20
+
+  it('are two blocks of the content hash, or one where rows are long', () => {
+    expect(rowGroupLimits(115, 13)).toEqual({ rows: 131_072, bytes: 32 * MIB })
+    expect(rowGroupLimits(256, 13)).toEqual({ rows: 131_072, bytes: 40 * MIB })
+    expect(rowGroupLimits(257, 13)).toEqual({ rows: 65_536, bytes: 32 * MIB })
+    expect(rowGroupLimits(512, 13)).toEqual({ rows: 65_536, bytes: 40 * MIB })
+  })
+
+  it('end with 32 MiB of the rows of few columns, and are let grow to 96 MiB of those of many', () => {
+    expect(rowGroupLimits(513, 13)).toEqual({ rows: 65_536, bytes: 32 * MIB })
+    expect(rowGroupLimits(1024, 127)).toEqual({ rows: 65_536, bytes: 32 * MIB })
+    expect(rowGroupLimits(1024, 128)).toEqual({ rows: 65_536, bytes: 80 * MIB })
+    expect(rowGroupLimits(1480, 200)).toEqual({ rows: 65_536, bytes: 115.625 * MIB })
+    expect(rowGroupLimits(1537, 1000)).toEqual({ rows: 65_536, bytes: 32 * MIB })
+    expect(rowGroupLimits(1e6, 100_000)).toEqual({ rows: 65_536, bytes: 32 * MIB })
   })
 })

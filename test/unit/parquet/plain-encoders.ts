@@ -1,7 +1,7 @@
 import type { Values } from '../../../src/columns/vector.js'
 import { countOf } from '../../../src/columns/vector.js'
 import { assert } from '../../../src/errors.js'
-import { encodeHybrid as encodeInto } from '../../../src/kernels/hybrid.js'
+import { encodeBytes, encodeWords } from '../../../src/kernels/hybrid.js'
 import { hybridBound, snappyBound } from '../../../src/kernels/kernels.js'
 import { compressSnappy } from '../../../src/kernels/snappy.js'
 
@@ -11,13 +11,16 @@ import { compressSnappy } from '../../../src/kernels/snappy.js'
 export function encodeHybrid(values: Uint32Array | Uint8Array, start: number, end: number, bitWidth: number): Uint8Array {
   assert(bitWidth >= 1 && bitWidth <= 32, `bit width ${bitWidth}`)
   const out = new Uint8Array(hybridBound(end - start, bitWidth))
-  return out.slice(0, encodeInto(values, start, end, bitWidth, out, 0))
+  if (values instanceof Uint8Array) return out.slice(0, encodeBytes(values, start, end, bitWidth, out, 0))
+  const words = new Int32Array(values.buffer, values.byteOffset, values.length)
+  return out.slice(0, encodeWords(words, start, end, bitWidth, out, 0))
 }
 
 /** Snappy's raw format. */
 export function snappyCompress(input: Uint8Array): Uint8Array {
   const out = new Uint8Array(snappyBound(input.length))
-  return out.slice(0, compressSnappy(input, 0, input.length, out, 0))
+  const view = new DataView(input.buffer, input.byteOffset, input.byteLength)
+  return out.slice(0, compressSnappy(input, view, 0, input.length, out, new DataView(out.buffer), 0))
 }
 
 /** PLAIN of parquet-format's Encodings.md for the values `[from, to)`: all of them, so missing rows must have been left out before. */

@@ -27,6 +27,45 @@ async function sample(compression: 'SNAPPY' | 'GZIP' | 'NONE' = 'SNAPPY') {
   })
 }
 
+describe('a schema that was read before', () => {
+  test('is not taken for another one: a type, a parameter, a unit, a name, the number of columns', async () => {
+    const a = columnType('a', { kind: 'decimal', precision: 9, scale: 2 }, 'm')
+    const schemas = [
+      [a],
+      [columnType('a', { kind: 'decimal', precision: 9, scale: 3 }, 'm')],
+      [columnType('a', { kind: 'decimal', precision: 9, scale: 2 }, 'km')],
+      [columnType('a', { kind: 'decimal', precision: 9, scale: 2 })],
+      [columnType('b', { kind: 'decimal', precision: 9, scale: 2 }, 'm')],
+      [columnType('a', { kind: 'timestamp', unit: 'MILLIS', utc: true })],
+      [columnType('a', { kind: 'timestamp', unit: 'MILLIS', utc: false })],
+      [columnType('a', { kind: 'timestamp', unit: 'MICROS', utc: true })],
+      [a, columnType('b', { kind: 'json' })],
+      ...Array.from({ length: 20 }, (_, i) => [columnType(`c${i}`, { kind: 'boolean' } as const)]),
+    ]
+    const files = await Promise.all(
+      schemas.flatMap((types) => [
+        writeParquet({ columns: types, rowGroups: [types.map((type) => plainVector(type, [null]))] }),
+        writeParquet({ columns: types, rowGroups: [] }),
+      ]),
+    )
+    for (let round = 0; round < 2; round++)
+      for (const [i, { file }] of files.entries()) {
+        const opened = await openParquet(bytesSource(file.slice()))
+        expect(opened.columns).toEqual(schemas[i >> 1])
+        expect((await openParquet(bytesSource(file))).columns).toEqual(schemas[i >> 1])
+      }
+  })
+
+  test('stays what it was when the bytes it was read from are written over', async () => {
+    const types = [columnType('kept', { kind: 'string' }, 'unit')]
+    const { file } = await writeParquet({ columns: types, rowGroups: [[plainVector(types[0]!, ['x'])]] })
+    const first = file.slice()
+    expect((await openParquet(bytesSource(first))).columns).toEqual(types)
+    first.fill(0)
+    expect((await openParquet(bytesSource(file))).columns).toEqual(types)
+  })
+})
+
 describe('damage', () => {
   test('a file cut anywhere is PARQUET_INVALID', async () => {
     const { file } = await sample()

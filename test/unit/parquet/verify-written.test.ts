@@ -1,9 +1,10 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import type { ColumnType } from '../../../src/columns/vector.js'
 import { isIntakeError } from '../../../src/errors.js'
 import type { ChunkDigest } from '../../../src/parquet/chunk-digest.js'
 import type { Compression } from '../../../src/parquet/file-writer.js'
 import { type ByteSource, bytesSource, openParquet } from '../../../src/parquet/read-file.js'
-import { type ExpectedFile, verifyParquet, type WrittenFacts } from '../../../src/parquet/verify-file.js'
+import { compareDecoders, type ExpectedFile, verifyParquet, type WrittenFacts } from '../../../src/parquet/verify-file.js'
 import type { DecoderModule } from '../../../src/parquet/verify-memory.js'
 import { ALL_LOGICAL_TYPES, type Cell, columnType, dictionaryVector, plainVector, writeParquet } from './sample-vectors.js'
 import { compiledDecoder } from './verifier-forms.js'
@@ -27,6 +28,20 @@ const cellsOf = (from: number, rows: number): Cell[][] => {
     cells((i) => (i % 11 === 0 ? null : BigInt(i) * 1_000_000_007n)),
     cells((i) => i % 3 === 0),
   ]
+}
+
+function cellFor({ physical }: ColumnType, i: number): Cell {
+  switch (physical) {
+    case 'BOOLEAN':
+      return i === 1
+    case 'INT32':
+    case 'DOUBLE':
+      return i
+    case 'BYTE_ARRAY':
+      return `"${i}"`
+    default:
+      return BigInt(i)
+  }
 }
 
 async function sample(options: { compression?: Compression; groups?: readonly (readonly Cell[][])[]; coded?: boolean } = {}) {
@@ -68,6 +83,22 @@ describe('a file that is as it was written passes', () => {
     for (const rowGroups of [[], [types.map((type) => plainVector(type, [null]))]]) {
       const { file, rows, contentSha256, facts } = await writeParquet({ columns: types, rowGroups })
       await verifyParquet(bytesSource(file), { columns: types, rows, contentSha256, written: facts })
+    }
+  })
+
+  test('and what hyparquet makes of the cells has their digests, for columns of every type; others are not its cells', async () => {
+    const types = ALL_LOGICAL_TYPES.map((logical, i) => columnType(`c${i}`, logical))
+    const rowGroups = [1, 2].map((group) => types.map((type) => plainVector(type, [null, cellFor(type, group), null, cellFor(type, 1)])))
+    const { file, rows, contentSha256, facts } = await writeParquet({ columns: types, rowGroups })
+    const opened = await openParquet(bytesSource(file))
+    for (let c = 0; c < types.length; c++) {
+      const chunks = facts.chunks.map((group) => group.map((digest, i): ChunkDigest => (i === c ? [digest[0], digest[1] ^ 1] : digest)))
+      const want = { columns: types, rows, contentSha256, written: facts }
+      await compareDecoders(bytesSource(file), opened, want, 'full')
+      await expect(compareDecoders(bytesSource(file), opened, { ...want, written: { ...facts, chunks } }, 'full')).rejects.toMatchObject({
+        code: 'VERIFY_MISMATCH',
+        data: { part: 'decoders', column: `c${c}` },
+      })
     }
   })
 
@@ -148,7 +179,7 @@ describe('no byte is left out', () => {
   test('nor is a byte more, or less: at the end, behind the pages, among them, or before them', async () => {
     const { file, want, facts } = await sample()
     const { startByte } = (await openParquet(bytesSource(file))).rowGroups[1]!.columns[1]!
-    const tailStart = file.length - facts.tail.sizeBytes
+    const tailStart = file.length - facts.tail.length
     for (const at of [0, 4, startByte, tailStart, file.length - 8, file.length]) {
       const more = Buffer.concat([file.subarray(0, at), Uint8Array.of(0), file.subarray(at)])
       expect(await outcomeOf(bytesSource(more), want), `${at}`).not.toBe('equal')
@@ -161,14 +192,14 @@ describe('no byte is left out', () => {
   test('bytes that the footer passes over are found, even if the footer is what was written', async () => {
     const { file, want, facts } = await sample()
     const opened = await openParquet(bytesSource(file))
-    const tailStart = file.length - facts.tail.sizeBytes
+    const tailStart = file.length - facts.tail.length
     // As if the writer had thought of the pages as one byte shorter.
-    const longer = { sizeBytes: facts.tail.sizeBytes + 1, sha256: facts.tail.sha256 }
+    const longer = Buffer.concat([Uint8Array.of(0), facts.tail])
     expect(await outcomeOf(bytesSource(file), { ...want, written: { ...facts, tail: longer } })).toMatchObject({
       message: expect.stringContaining(`the pages end at byte ${tailStart}`),
       data: { part: 'bytes' },
     })
-    const other = { sizeBytes: facts.tail.sizeBytes, sha256: '00'.repeat(32) }
+    const other = facts.tail.map((byte, i) => (i === 7 ? byte ^ 1 : byte))
     expect(await outcomeOf(bytesSource(file), { ...want, written: { ...facts, tail: other } })).toMatchObject({ data: { part: 'bytes' } })
     expect(opened.rowGroups[0]!.columns[0]!.startByte).toBe(4)
   })
