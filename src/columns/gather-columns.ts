@@ -64,10 +64,7 @@ export class ColumnGather {
     const dictionaryMark = kernels.mark()
     const slotBits = 33 - Math.clz32(count)
     const slots = kernels.allocate(4 << slotBits)
-    const distinct =
-      values.physical === 'BYTE_ARRAY'
-        ? kernels.codeTexts(values.data, values.offsets, validity, count, slots, slotBits, codes, firsts)
-        : kernels.codeFixed(values.data, values.width as 4 | 8 | 16, validity, count, slots, slotBits, codes, firsts)
+    const distinct = codeRows(kernels, values, validity, count, slots, slotBits, codes, firsts)
     if (!worthCoding(values, distinct, present)) {
       kernels.release(mark)
       return plain
@@ -75,6 +72,53 @@ export class ColumnGather {
     kernels.release(dictionaryMark)
     return { form: 'dictionary', rows: count, nulls, validity, codes, dictionary: takeValues(kernels, values, firsts, distinct) }
   }
+}
+
+/** Rows of a column that are coded first, and how many of them may be different for the rest to be coded too. */
+const TRIED_ROWS = 16_384
+const TRIED_NEW = 0.7
+
+/**
+ * A plain column by the distinct values of its rows, in order of first appearance, in memory allocated now. null, and nothing is allocated: its
+ * values come again too seldom for that to be of use.
+ */
+export function codeValues(kernels: Kernels, column: PlainColumn): DictionaryColumn | null {
+  const { values, validity, rows, nulls } = column
+  if (values.physical === 'BOOLEAN' || nulls === rows) return null
+  const start = kernels.mark()
+  const codes = kernels.allocate(rows * 4)
+  const firsts = kernels.allocate(rows * 4)
+  const mark = kernels.mark()
+  const code = (count: number): number => {
+    const slotBits = 33 - Math.clz32(count)
+    const slots = kernels.allocate(4 << slotBits)
+    const distinct = codeRows(kernels, values, validity, count, slots, slotBits, codes, firsts)
+    kernels.release(mark)
+    return distinct
+  }
+  const tried = Math.min(rows, TRIED_ROWS)
+  let distinct = code(tried)
+  if (distinct > tried * TRIED_NEW) {
+    kernels.release(start)
+    return null
+  }
+  if (tried < rows) distinct = code(rows)
+  return { form: 'dictionary', rows, nulls, validity, codes, dictionary: takeValues(kernels, values, firsts, distinct) }
+}
+
+function codeRows(
+  kernels: Kernels,
+  values: KernelValues,
+  validity: number,
+  count: number,
+  slots: number,
+  slotBits: number,
+  codes: number,
+  firsts: number,
+): number {
+  return values.physical === 'BYTE_ARRAY'
+    ? kernels.codeTexts(values.data, values.offsets, validity, count, slots, slotBits, codes, firsts)
+    : kernels.codeFixed(values.data, values.width as 4 | 8 | 16, validity, count, slots, slotBits, codes, firsts)
 }
 
 /** False: no encoder would take the dictionary instead of the values. Whether it does is its own affair. */

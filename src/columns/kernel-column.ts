@@ -21,6 +21,8 @@ export interface PlainColumn extends ColumnBase {
   readonly form: 'plain'
   /** Aligned with rows; a missing row holds zero, or no bytes. */
   readonly values: KernelValues
+  /** Its values may well come again: an encoder is to find out whether a dictionary pays. */
+  readonly mayRepeat?: true
 }
 
 export interface DictionaryColumn extends ColumnBase {

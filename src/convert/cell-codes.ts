@@ -36,8 +36,10 @@ export interface CellCodesOptions {
   /** Rows after which the dictionary is first looked at: TRIAL_ROWS. */
   readonly trialRows: number
   readonly scratch: JudgeScratch
-  /** Its texts are known to be mostly different. */
+  /** It has no dictionary of texts. */
   readonly direct: boolean
+  /** If it has none, its values may come again nevertheless. */
+  readonly mayRepeat: boolean
 }
 
 /**
@@ -172,7 +174,11 @@ export class CellCodes {
   /** All rows of the chunk, until the next one begins. */
   take(rows: number): KernelColumn | 'wrong' | 'full' {
     if (this.isEmpty(rows) && rows > 0 && !this.addEmptyRows(rows)) return 'full'
-    if (this.form === 'direct') return this.direct!.take() ?? 'wrong'
+    if (this.form === 'direct') {
+      const column = this.direct!.take()
+      if (column === null) return 'wrong'
+      return this.options.mayRepeat ? { ...column, mayRepeat: true } : column
+    }
     if (this.form === 'builder') return placeVector(this.kernels, this.builder!.take(), this.column!.physical)
     const coded = this.coded(rows)
     if (typeof coded === 'string') return coded

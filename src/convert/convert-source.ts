@@ -87,7 +87,7 @@ const SOURCE_FAULTS: ReadonlyMap<ErrorCode, ReportErrorType> = new Map([
 
 /** What parts are read with that are not clean, plain text. */
 interface FaultyParts {
-  readonly file: OpenFile
+  readonly file: ReadableFile
   readonly plan: PlainTextPlan
   readonly cutter: PartCutter
   readonly reader: PartReader
@@ -136,7 +136,7 @@ class Conversion {
     const { progress, sourcePath } = this.request
     const source = await SourceBytes.open(this.options.files, sourcePath, { progress, hashes: true })
     try {
-      if (this.options.plainText === false || !(await this.convertPlainText())) await this.convert(source)
+      if (this.options.plainText === false || !(await this.convertPlainText(source))) await this.convert(source)
       return await this.finish(source)
     } catch (error) {
       await this.giveUp()
@@ -172,40 +172,32 @@ class Conversion {
    * The fast way (DESIGN §9): bytes to columns, without a string per cell. It takes files of plain text, and asks csv-parse about the parts
    * that are not clean where they can be judged by themselves. False: nothing was done, and csv-parse is to read the whole file.
    */
-  private async convertPlainText(): Promise<boolean> {
+  private async convertPlainText({ file, sizeBytes }: SourceBytes): Promise<boolean> {
     if (this.request.mendedRecords !== undefined) return false
-    const { files } = this.options
-    const file = await files.openRead(this.request.sourcePath, { follow: true })
-    if (file === null) return false
+    const plan = await planPlainText(this.request, this.table, file, sizeBytes)
+    if (plan === null) return false
+    const kernels = await borrowKernels(this.options.kernels)
     try {
-      const { sizeBytes } = await file.stat()
-      const plan = await planPlainText(this.request, this.table, file, sizeBytes)
-      if (plan === null) return false
-      const kernels = await borrowKernels(this.options.kernels)
-      try {
-        const { trialRows } = this.options
-        const direct = await sampleColumns(kernels, plan, file)
-        const chunk = { ...plan.chunk, direct, ...(trialRows === undefined ? {} : { trialRows }) }
-        this.labels = plan.labels
-        if (await this.takeParts({ ...plan, chunk }, kernels, file)) {
-          this.absentColumns = plan.header.absentColumns
-          this.readToEnd = true
-          this.checkRowCount()
-          if (this.mayCommit) await this.stage()
-          return true
-        }
-        await this.startOver()
-        return false
-      } finally {
-        returnKernels(kernels)
+      const { trialRows } = this.options
+      const direct = await sampleColumns(kernels, plan, file)
+      const chunk = { ...plan.chunk, direct, ...(trialRows === undefined ? {} : { trialRows }) }
+      this.labels = plan.labels
+      if (await this.takeParts({ ...plan, chunk }, kernels, file)) {
+        this.absentColumns = plan.header.absentColumns
+        this.readToEnd = true
+        this.checkRowCount()
+        if (this.mayCommit) await this.stage()
+        return true
       }
+      await this.startOver()
+      return false
     } finally {
-      await file.close().catch(() => {})
+      returnKernels(kernels)
     }
   }
 
   /** False: the file is not plain text, or not clean where keys are to be told apart. */
-  private async takeParts(plan: PlainTextPlan, kernels: Kernels, file: OpenFile): Promise<boolean> {
+  private async takeParts(plan: PlainTextPlan, kernels: Kernels, file: ReadableFile): Promise<boolean> {
     const { grouping, limits, progress } = this.request
     const mark = kernels.mark()
     const keys = new KeyIndex(this.table)
@@ -586,29 +578,30 @@ function summary(first: string, total: number): string {
   return total === 1 ? first : `${first} (and ${total - 1} more ${total === 2 ? 'error' : 'errors'})`
 }
 
+type ReadableFile = Pick<OpenFile, 'read' | 'close'>
+
+/** A file of up to so many bytes is read once; to read its head, its lines and its rows would be three calls. */
+const SMALL_SOURCE_BYTES = 64 * 1024
+
 /** The bytes of the source, hashed on the way where that is asked for. */
 export class SourceBytes {
-  private readonly sha256: Hash | null
-  private readonly md5: Hash | null
+  private hashes: { readonly sha256: Hash; readonly md5: Hash | null } | null = null
 
   private constructor(
-    private readonly file: OpenFile,
+    readonly file: ReadableFile,
     readonly sizeBytes: number,
     private readonly options: { progress: BigInt64Array | null; hashes: boolean },
   ) {
-    const { progress, hashes } = options
-    this.sha256 = hashes ? createHash('sha256') : null
-    this.md5 = hashes ? md5OrNull() : null
-    if (progress !== null) Atomics.store(progress, 1, BigInt(sizeBytes))
+    if (options.progress !== null) Atomics.store(options.progress, 1, BigInt(sizeBytes))
   }
 
   static async open(files: Files, path: string, options: { progress: BigInt64Array | null; hashes: boolean }): Promise<SourceBytes> {
     const file = await files.openRead(path, { follow: true })
     if (file === null) throw new IntakeError('IO_FAILED', `${path} does not exist`)
     try {
-      const stat = await file.stat()
-      if (stat.kind !== 'file') throw new IntakeError('NOT_A_FILE', `${path} is not a regular file`)
-      return new SourceBytes(file, stat.sizeBytes, options)
+      const { kind, sizeBytes } = await file.stat()
+      if (kind !== 'file') throw new IntakeError('NOT_A_FILE', `${path} is not a regular file`)
+      return new SourceBytes(sizeBytes <= SMALL_SOURCE_BYTES ? await heldFile(file, sizeBytes) : file, sizeBytes, options)
     } catch (error) {
       await file.close().catch(() => {})
       throw error
@@ -616,6 +609,8 @@ export class SourceBytes {
   }
 
   async *chunks(): AsyncGenerator<Uint8Array> {
+    // Only now: most files are read another way, and of a small one the hash objects alone would be a part of the work.
+    if (this.options.hashes) this.hashes ??= { sha256: createHash('sha256'), md5: md5OrNull() }
     let at = 0
     for (;;) {
       // A fresh buffer each time: the tokeniser may keep views of an earlier one.
@@ -624,21 +619,36 @@ export class SourceBytes {
       if (read === 0) return
       at += read
       const bytes = buffer.subarray(0, read)
-      this.sha256?.update(bytes)
-      this.md5?.update(bytes)
+      this.hashes?.sha256.update(bytes)
+      this.hashes?.md5?.update(bytes)
       if (this.options.progress !== null) Atomics.store(this.options.progress, 0, BigInt(at))
       yield bytes
     }
   }
 
-  /** Of the bytes read so far; once. */
+  /** Of the bytes that `chunks` has read so far; once. null: nobody asked for any. */
   digests(): { sha256: string | null; md5: string | null } {
-    return { sha256: this.sha256?.digest('hex') ?? null, md5: this.md5?.digest('hex') ?? null }
+    return { sha256: this.hashes?.sha256.digest('hex') ?? null, md5: this.hashes?.md5?.digest('hex') ?? null }
   }
 
   async close(): Promise<void> {
     // Nothing was written through it, so a failing close loses nothing.
     await this.file.close().catch(() => {})
+  }
+}
+
+/** The bytes of a file that was read as a whole, in its place. Closes the file. */
+async function heldFile(file: OpenFile, sizeBytes: number): Promise<ReadableFile> {
+  const bytes = new Uint8Array(sizeBytes)
+  const held = bytes.subarray(0, await file.read(bytes, 0))
+  await file.close()
+  return {
+    read: async (target, positionBytes) => {
+      const found = held.subarray(positionBytes, positionBytes + target.length)
+      target.set(found)
+      return found.length
+    },
+    close: async () => {},
   }
 }
 

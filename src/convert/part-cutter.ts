@@ -30,7 +30,7 @@ export class PartCutter {
   /** Allocates of `kernels`; the caller gives it back. `start`: where the first record starts. */
   constructor(
     private readonly kernels: Kernels,
-    private readonly file: OpenFile,
+    private readonly file: Pick<OpenFile, 'read'>,
     options: { readonly start: number; readonly sizeBytes: number; readonly limits: RowGroupLimits },
   ) {
     this.block = kernels.allocate(BLOCK_BYTES, 4096)

@@ -15,7 +15,7 @@ const READ_BYTES = 1 << 20
  * a part is the text it is. Throws what `CsvReader.batches` throws, but with lines that mean nothing: then the whole file must be read.
  */
 export async function* rowsOfPart(options: {
-  readonly file: OpenFile
+  readonly file: Pick<OpenFile, 'read'>
   readonly request: Pick<ConvertRequest, 'dialect' | 'limits'>
   readonly part: FilePart
   /** Bytes and lines of the header, which is row 1. */
@@ -34,7 +34,7 @@ export async function* rowsOfPart(options: {
   }
 }
 
-async function* chunksOf(file: OpenFile, parts: readonly FilePart[]): AsyncGenerator<Uint8Array> {
+async function* chunksOf(file: Pick<OpenFile, 'read'>, parts: readonly FilePart[]): AsyncGenerator<Uint8Array> {
   for (const { from, to } of parts) {
     for (let at = from; at < to; ) {
       const bytes = Buffer.allocUnsafeSlow(Math.min(READ_BYTES, to - at))
@@ -52,7 +52,7 @@ export class LineCounter {
 
   constructor(
     private readonly kernels: Kernels,
-    private readonly file: OpenFile,
+    private readonly file: Pick<OpenFile, 'read'>,
   ) {}
 
   /** Line ends before the byte at `offset`. */

@@ -7,6 +7,17 @@ import { CellCodes, TRIAL_ROWS } from './cell-codes.js'
 import { JudgeScratch } from './judged-texts.js'
 import { KernelRegion } from './kernel-region.js'
 
+/**
+ * Cells of a row from which on a dictionary of texts pays only for those that have few: rows come a hundred at a time, all dictionaries
+ * together are more than a processor keeps at hand, and to wait for memory at each cell takes longer than to parse it. Their values are
+ * told apart afterwards, one column at a time.
+ */
+const MANY_COLUMNS = 64
+
+export function hasManyColumns(width: number): boolean {
+  return width >= MANY_COLUMNS
+}
+
 /** 32-bit words for field offsets of one batch: small enough to stay in the cache together with the text they point into. */
 const BATCH_WORDS = 16_384
 /** Bytes of all columns that are kept from one chunk for the next. */
@@ -25,7 +36,7 @@ export interface ChunkPlan {
   readonly delimiter: number
   readonly quote: number
   readonly rowBytes: number
-  /** Positions of cells whose texts are mostly different, where that is known beforehand: their columns have no dictionary. */
+  /** Positions of cells that are known beforehand to have too many different texts: their columns have no dictionary of them. */
   readonly direct?: ReadonlySet<number>
   /** Rows after which a column may leave its dictionary; by default what usually pays. */
   readonly trialRows?: number
@@ -91,6 +102,7 @@ export class ChunkReader {
           trialRows,
           scratch,
           direct: plan.direct?.has(position) === true,
+          mayRepeat: plan.direct?.has(position) === true && hasManyColumns(plan.width),
         }),
       )
     }

@@ -37,7 +37,7 @@ export interface PlainTextPlan {
 export async function planPlainText(
   request: ConvertRequest,
   table: Table,
-  file: OpenFile,
+  file: Pick<OpenFile, 'read'>,
   sizeBytes: number,
 ): Promise<PlainTextPlan | null> {
   const { dialect, grouping, limits } = request
@@ -151,7 +151,7 @@ export class PartReader {
   constructor(
     private readonly kernels: Kernels,
     private readonly plan: PlainTextPlan,
-    private readonly file: OpenFile,
+    private readonly file: Pick<OpenFile, 'read'>,
   ) {
     this.mark = kernels.mark()
     this.text = new KernelRegion(kernels, HELD_BYTES + BLOCK_BYTES + READ_ALIGNMENT)

@@ -11,6 +11,9 @@ import { type Converter, type ConvertRequest, type ConvertResult, LARGE_FILE_BYT
 import { Shares } from './shares.js'
 import type { GatherResult, GatherTask, SplitResult, SplitTask } from './split-protocol.js'
 
+/** Up to this size the main thread has more to do for a drop (claim, commit, receipt) than the thread that converts it. */
+const TINY_FILE_BYTES = 16 * 1024
+
 const DEFAULT_MEMORY_BYTES = DEFAULT_CONVERT.memoryMb * 1024 ** 2
 
 /** Threads for `convert.threads: "auto"`. os.cpus() is empty under systemd's ProcSubset=pid; this is not. */
@@ -23,12 +26,16 @@ export function threadsOf(setting: 'auto' | number): number {
  *
  * A large file goes to all `lanes` at once. Large files together never hold more than `lanes` threads, so that a pool with one thread more
  * always has one for a small drop.
+ *
+ * Tiny files use half of the threads at most. On more they would wait for the main thread, and a thread that converts for the first time takes
+ * as long as for a thousand of them until its code is compiled.
  */
 export class ConvertPool implements Converter {
   private readonly pool: Piscina<PoolTask, PoolResult>
   private readonly files: Files
   private readonly lanes: number
   private readonly shares: Shares
+  private readonly tinyShares: Shares
   private readonly memoryBytes: number
   /** Documents that were checked here, and the names they were checked under; they do not change. */
   private readonly checked = new WeakMap<object, string>()
@@ -42,6 +49,7 @@ export class ConvertPool implements Converter {
     this.lanes = options.lanes ?? options.threads
     this.memoryBytes = options.memoryBytes ?? DEFAULT_MEMORY_BYTES
     this.shares = new Shares(this.lanes)
+    this.tinyShares = new Shares(Math.max(1, this.lanes >> 1))
     this.pool = new Piscina<PoolTask, PoolResult>({
       // `.href`, not `.pathname`: a path with a space or a % would not survive.
       filename: (options.workerUrl ?? new URL('../../workers/convert.js', import.meta.url)).href,
@@ -57,7 +65,9 @@ export class ConvertPool implements Converter {
     try {
       const stat = await this.files.stat(request.sourcePath)
       const checked = await this.withTableChecked(request)
-      if ((stat?.sizeBytes ?? 0) < LARGE_FILE_BYTES) return await this.convertAlone(checked, true, options)
+      const sizeBytes = stat?.sizeBytes ?? 0
+      if (sizeBytes <= TINY_FILE_BYTES) return await this.tinyShares.holding(1, () => this.convertAlone(checked, true, options))
+      if (sizeBytes < LARGE_FILE_BYTES) return await this.convertAlone(checked, true, options)
       const large = await this.shares.holding(this.lanes, () => this.convertOnLanes(checked, options))
       if (typeof large === 'object') return large
       // What lanes found unclear would be unclear again: csv-parse says why.

@@ -2,6 +2,7 @@ import type { Kernels } from '../kernels/kernels.js'
 import { TextDictionary } from '../kernels/text-dictionary.js'
 import type { OpenFile } from '../runtime/files.js'
 import { directColumn } from './direct-column.js'
+import { hasManyColumns } from './plain-text-chunk.js'
 import type { PlainTextPlan } from './plain-text-source.js'
 
 /** Smaller files are done before a look at their beginning pays. */
@@ -10,6 +11,8 @@ const SAMPLE_BYTES = 4 << 20
 const BATCH_WORDS = 16_384
 /** Of a part's texts: with so many different ones a column does better without a dictionary. */
 const MOSTLY_NEW = 0.2
+/** With more texts than this in the sample, a column of a table of many columns has no dictionary of them (`hasManyColumns`). */
+const FEW_TEXTS = 128
 /** More texts are of no interest. */
 const TEXTS_MAX = 1 << 17
 
@@ -18,12 +21,13 @@ const TEXTS_MAX = 1 << 17
  * after most of its rows. They depend on the file and its table alone. `cellsOf`: only these positions are looked at.
  *
  * The last quarter of the sample decides: the share of its texts that are new says how many there are, and so how many a part will have. Rows of
- * many cells are few in a sample, and what is new among them may yet come again a hundred times.
+ * many cells are few in a sample, and what is new among them may yet come again a hundred times. In a table of many columns those with more
+ * than a few texts are found as well.
  */
 export async function sampleColumns(
   kernels: Kernels,
   plan: PlainTextPlan,
-  file: OpenFile,
+  file: Pick<OpenFile, 'read'>,
   cellsOf: readonly [from: number, to: number] = [0, plan.chunk.width],
 ): Promise<ReadonlySet<number>> {
   const found = new Set<number>()
@@ -44,6 +48,7 @@ export async function sampleColumns(
         return [{ position, dictionary, before: 0, rowsBefore: 0 }]
       },
     )
+    const isWide = hasManyColumns(width)
     let rows = 0
     const late = text + Math.floor((end - text) * 0.75)
     for (let at = text; at < end; at = kernels.result.next) {
@@ -60,8 +65,9 @@ export async function sampleColumns(
     }
     for (const { position, dictionary, before, rowsBefore } of cells) {
       const newTexts = (dictionary.size - before) / (rows - rowsBefore)
-      if (rows > rowsBefore && textsOf(plan.chunk.expectedRows, newTexts, (rows + rowsBefore) / 2) > MOSTLY_NEW * plan.chunk.expectedRows)
-        found.add(position)
+      if (rows === rowsBefore) continue
+      if (isWide && dictionary.size > FEW_TEXTS) found.add(position)
+      if (textsOf(plan.chunk.expectedRows, newTexts, (rows + rowsBefore) / 2) > MOSTLY_NEW * plan.chunk.expectedRows) found.add(position)
     }
     return found
   } finally {

@@ -7,6 +7,8 @@
 export const NONE = 0xffffffff
 /** The same in an `Int32Array`. Loops that work out addresses from words read them so: an unsigned word may be none of the small integers. */
 const NO_WORD = -1
+/** The highest bit of an int32. */
+const SIGN = 0x80000000 | 0
 
 /** The memory of kernels as these loops see it. */
 export interface ColumnMemory {
@@ -269,33 +271,34 @@ export function extremesInt32(u8: Uint8Array, i32: Int32Array, values: number, v
   return present
 }
 
-/** The two halves of a value as numbers: the high one with its sign, the low one without. */
+/** The two halves of a value as int32; the low one has its highest bit turned, so that it is in order as one too. */
 export function extremesInt64(memory: ColumnMemory, values: number, validity: number, count: number, out: number): number {
-  const { u8, i32, u32 } = memory
+  const { u8, i32 } = memory
   let present = 0
   let leastHigh = 0x7fffffff
-  let leastLow = 0xffffffff
-  let greatestHigh = -0x80000000
-  let greatestLow = 0
+  let leastLow = 0x7fffffff
+  let greatestHigh = SIGN
+  let greatestLow = SIGN
   let at = values >>> 2
   for (let i = 0; i < count; i++, at += 2) {
     if (validity !== 0 && u8[validity + i] === 0) continue
-    const low = u32[at]!
+    const low = i32[at]! ^ SIGN
     const high = i32[at + 1]!
-    if (high < leastHigh || (high === leastHigh && low < leastLow)) {
+    if (high <= leastHigh && (high < leastHigh || low < leastLow)) {
       leastHigh = high
       leastLow = low
     }
-    if (high > greatestHigh || (high === greatestHigh && low > greatestLow)) {
+    if (high >= greatestHigh && (high > greatestHigh || low > greatestLow)) {
       greatestHigh = high
       greatestLow = low
     }
     present++
   }
-  u32[out >>> 2] = leastLow
-  i32[(out >>> 2) + 1] = leastHigh
-  u32[(out >>> 2) + 2] = greatestLow
-  i32[(out >>> 2) + 3] = greatestHigh
+  const to = out >>> 2
+  i32[to] = leastLow ^ SIGN
+  i32[to + 1] = leastHigh
+  i32[to + 2] = greatestLow ^ SIGN
+  i32[to + 3] = greatestHigh
   return present
 }
 
@@ -317,37 +320,50 @@ export function extremesDouble(u8: Uint8Array, f64: Float64Array, values: number
   return nan ? -1 : present
 }
 
-export function extremesTexts(
-  u8: Uint8Array,
-  u32: Uint32Array,
-  data: number,
-  offsets: number,
-  validity: number,
-  count: number,
-  out: number,
-): number {
+export function extremesTexts(memory: TextMemory, data: number, offsets: number, validity: number, count: number, out: number): number {
+  const { u8, i32 } = memory
+  const words = offsets >>> 2
   let present = 0
   let least = 0
   let greatest = 0
+  // What most texts are told by.
+  let leastHead = 0
+  let greatestHead = 0
   for (let i = 0; i < count; i++) {
     if (validity !== 0 && u8[validity + i] === 0) continue
+    const head = headOf(memory, data, words, i)
     if (present === 0) {
       least = i
       greatest = i
-    } else if (isBefore(u8, u32, data, offsets >>> 2, i, least)) least = i
-    else if (isBefore(u8, u32, data, offsets >>> 2, greatest, i)) greatest = i
+      leastHead = head
+      greatestHead = head
+    } else if (head < leastHead || (head === leastHead && isBefore(u8, i32, data, words, i, least))) {
+      least = i
+      leastHead = head
+    } else if (head > greatestHead || (head === greatestHead && isBefore(u8, i32, data, words, greatest, i))) {
+      greatest = i
+      greatestHead = head
+    }
     present++
   }
-  u32[out >>> 2] = least
-  u32[(out >>> 2) + 2] = greatest
+  i32[out >>> 2] = least
+  i32[(out >>> 2) + 2] = greatest
   return present
 }
 
-function isBefore(u8: Uint8Array, u32: Uint32Array, data: number, offsets: number, a: number, b: number): boolean {
-  const startA = u32[offsets + a]!
-  const startB = u32[offsets + b]!
-  const lengthA = u32[offsets + a + 1]! - startA
-  const lengthB = u32[offsets + b + 1]! - startB
+/** The first three bytes of a text, zeros behind its end, as a number: a text of which it is less comes before. */
+function headOf({ i32, view }: TextMemory, data: number, words: number, i: number): number {
+  const start = i32[words + i]!
+  const length = i32[words + i + 1]! - start
+  const three = view.getInt32(data + start) >>> 8
+  return length >= 3 ? three : three & (0xffffff << (24 - 8 * length))
+}
+
+function isBefore(u8: Uint8Array, i32: Int32Array, data: number, offsets: number, a: number, b: number): boolean {
+  const startA = i32[offsets + a]!
+  const startB = i32[offsets + b]!
+  const lengthA = i32[offsets + a + 1]! - startA
+  const lengthB = i32[offsets + b + 1]! - startB
   const shared = Math.min(lengthA, lengthB)
   for (let i = 0; i < shared; i++) {
     const difference = u8[data + startA + i]! - u8[data + startB + i]!

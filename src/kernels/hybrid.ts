@@ -14,11 +14,18 @@ function shortestRun(bitWidth: number): number {
 export function encodeWords(values: Int32Array, from: number, to: number, bitWidth: number, out: Uint8Array, at: number): number {
   const minRun = shortestRun(bitWidth)
   let o = at
+  // Every run that counts is looked at within its first half, so places between can be passed over.
+  const stride = minRun >> 1
   let literals = from
-  let i = from
-  while (i < to) {
-    const value = values[i]!
-    let next = i + 1
+  for (let probe = from; probe + 1 < to; ) {
+    const value = values[probe]!
+    if (values[probe + 1] !== value) {
+      probe += stride
+      continue
+    }
+    let i = probe
+    while (i > from && values[i - 1] === value) i--
+    let next = probe + 2
     while (next < to && values[next] === value) next++
     if (next - i >= minRun) {
       // Literals before a run must be whole groups of eight, so the run lends them what is missing.
@@ -29,7 +36,7 @@ export function encodeWords(values: Int32Array, from: number, to: number, bitWid
         literals = next
       }
     }
-    i = next
+    probe = next
   }
   return literals === to ? o : packWords(values, literals, to, bitWidth, out, writeLiteralHeader(to - literals, out, o))
 }
@@ -37,11 +44,18 @@ export function encodeWords(values: Int32Array, from: number, to: number, bitWid
 export function encodeBytes(values: Uint8Array, from: number, to: number, bitWidth: number, out: Uint8Array, at: number): number {
   const minRun = shortestRun(bitWidth)
   let o = at
+  // Every run that counts is looked at within its first half, so places between can be passed over.
+  const stride = minRun >> 1
   let literals = from
-  let i = from
-  while (i < to) {
-    const value = values[i]!
-    let next = i + 1
+  for (let probe = from; probe + 1 < to; ) {
+    const value = values[probe]!
+    if (values[probe + 1] !== value) {
+      probe += stride
+      continue
+    }
+    let i = probe
+    while (i > from && values[i - 1] === value) i--
+    let next = probe + 2
     while (next < to && values[next] === value) next++
     if (next - i >= minRun) {
       const first = i + ((8 - ((i - literals) & 7)) & 7)
@@ -51,7 +65,7 @@ export function encodeBytes(values: Uint8Array, from: number, to: number, bitWid
         literals = next
       }
     }
-    i = next
+    probe = next
   }
   return literals === to ? o : packBytes(values, literals, to, bitWidth, out, writeLiteralHeader(to - literals, out, o))
 }

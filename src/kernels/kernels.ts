@@ -90,6 +90,13 @@ export interface Kernels {
   encodeHybrid(values: number, valueBytes: 1 | 4, count: number, width: number, out: number): number
   /** Snappy's raw format; returns the bytes written at `out`, `snappyBound(length)` at most. The ranges must not overlap. */
   snappyCompress(source: number, length: number, out: number): number
+  /**
+   * The same by other matches, for what it would take long over. Both look at values only where they begin, the first of which does `first`
+   * bytes behind `source`: `snappyFixed` at four bytes of each eight (so `first` may lie within a value), `snappyTexts` at the length before a
+   * text and at what follows.
+   */
+  snappyFixed(source: number, length: number, first: number, out: number): number
+  snappyTexts(source: number, length: number, first: number, out: number): number
 
   /*
    * Typed kernels, for columns with many distinct texts. Each takes fields in a simple form, and stops before the first that is not: it

@@ -2,13 +2,16 @@ import * as columns from './columns.js'
 import * as digests from './digests.js'
 import { encodeBytes, encodeWords, packWords } from './hybrid.js'
 import type { FixedWidth, Kernels, SkippedRecords, TokeniseResult } from './kernels.js'
-import { INITIAL_BYTES, KernelMemory } from './memory.js'
+import { KernelMemory, PAGE_BYTES } from './memory.js'
 import { parseDate, parseDecimal, parseDouble, parseInt32, parseInt64, parseTime, parseTimestamp } from './parse.js'
 import * as records from './records.js'
-import { compressSnappy } from './snappy.js'
+import { compressSnappy, compressSnappyFixed, compressSnappyTexts } from './snappy.js'
 import { fillSlots, lookup } from './text-table.js'
 import { copyTexts } from './texts.js'
 import { countByte, recordAfter, skipRecords, tokenise } from './tokenise.js'
+
+/** To grow is to copy everything, and memory that nobody touched takes no room: so there is as much at once as most files need. */
+const FIRST_BYTES = 1 << 26
 
 /** The kernels in plain TypeScript: what runs where WebAssembly does not, and what the other form is measured against. */
 export class TypescriptKernels extends KernelMemory implements Kernels {
@@ -20,7 +23,7 @@ export class TypescriptKernels extends KernelMemory implements Kernels {
 
   constructor(maximumBytes: number) {
     super(maximumBytes)
-    this.adopt(new ArrayBuffer(INITIAL_BYTES))
+    this.adopt(new ArrayBuffer(Math.min(FIRST_BYTES, maximumBytes - (maximumBytes % PAGE_BYTES))))
   }
 
   protected grow(bytes: number): ArrayBuffer {
@@ -86,6 +89,14 @@ export class TypescriptKernels extends KernelMemory implements Kernels {
 
   snappyCompress(source: number, length: number, out: number): number {
     return compressSnappy(this.u8, this.view, source, source + length, this.u8, this.view, out) - out
+  }
+
+  snappyFixed(source: number, length: number, first: number, out: number): number {
+    return compressSnappyFixed(this.u8, this.view, source, source + length, first, this.u8, this.view, out) - out
+  }
+
+  snappyTexts(source: number, length: number, first: number, out: number): number {
+    return compressSnappyTexts(this.u8, this.view, source, source + length, first, this.u8, this.view, out) - out
   }
 
   parseInt32(fields: number, stride: number, column: number, rows: number, quote: number, values: number, validity: number): number {
@@ -231,7 +242,7 @@ export class TypescriptKernels extends KernelMemory implements Kernels {
   }
 
   extremesTexts(data: number, offsets: number, validity: number, count: number, out: number): number {
-    return columns.extremesTexts(this.u8, this.u32, data, offsets, validity, count, out)
+    return columns.extremesTexts(this, data, offsets, validity, count, out)
   }
 
   fixedFields(values: number, width: number, count: number, out: number): void {

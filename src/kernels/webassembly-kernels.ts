@@ -25,6 +25,8 @@ interface Exports {
   readonly encodeHybrid8: (values: number, count: number, width: number, out: number) => number
   readonly encodeHybrid32: (values: number, count: number, width: number, out: number) => number
   readonly snappyCompress: Kernels['snappyCompress']
+  readonly snappyFixed: Kernels['snappyFixed']
+  readonly snappyTexts: Kernels['snappyTexts']
   readonly parseInt32: FieldKernel
   readonly parseInt64: FieldKernel
   readonly parseDouble: FieldKernel
@@ -164,6 +166,14 @@ export class WebassemblyKernels extends KernelMemory implements Kernels {
 
   snappyCompress(source: number, length: number, out: number): number {
     return this.code.snappyCompress(source, length, out)
+  }
+
+  snappyFixed(source: number, length: number, first: number, out: number): number {
+    return this.code.snappyFixed(source, length, first, out)
+  }
+
+  snappyTexts(source: number, length: number, first: number, out: number): number {
+    return this.code.snappyTexts(source, length, first, out)
   }
 
   parseInt32(fields: number, stride: number, column: number, rows: number, quote: number, values: number, validity: number): number {

@@ -10,16 +10,20 @@ export class ByteSink {
     this.buffer = typeof room === 'number' ? new Uint8Array(room) : new Uint8Array(room)
   }
 
+  /** Makes sure of room for so many bytes more, where they can be foreseen: growing by steps copies again and again. */
+  reserve(bytes: number): void {
+    if (this.length + bytes <= this.buffer.length) return
+    const larger = new Uint8Array(Math.max(Math.ceil(this.buffer.length * 1.5), this.length + bytes))
+    larger.set(this.buffer.subarray(0, this.length))
+    this.buffer = larger
+  }
+
   get roomBytes(): number {
     return this.buffer.length
   }
 
   append(bytes: Uint8Array): void {
-    if (this.length + bytes.length > this.buffer.length) {
-      const larger = new Uint8Array(Math.max(Math.ceil(this.buffer.length * 1.5), this.length + bytes.length))
-      larger.set(this.buffer.subarray(0, this.length))
-      this.buffer = larger
-    }
+    this.reserve(bytes.length)
     this.buffer.set(bytes, this.length)
     this.length += bytes.length
   }

@@ -4,7 +4,7 @@ import type { ColumnType, ColumnVector, LogicalType, Values } from '../columns/v
 import { countOf } from '../columns/vector.js'
 import { canonicalJson } from '../core/canonical-json.js'
 import { assert } from '../errors.js'
-import { CONTENT_BLOCK_ROWS, type ContentPiece, type ContentStreams, ONES, type Span } from './content-streams.js'
+import { CONTENT_BLOCK_ROWS, type ContentPiece, type ContentStreams, ONES, type Span, ZEROS } from './content-streams.js'
 
 /**
  * content_sha256: what a version says, independent of how its file says it. The byte layout stands in `documents/FORMAT.md` and never
@@ -222,8 +222,7 @@ let slab = new Uint8Array(0)
 let slabUsed = 0
 
 function kept(bytes: Uint8Array): Uint8Array {
-  // It holds for good.
-  if (bytes.buffer === ONES.buffer) return bytes
+  if (holdsForGood(bytes)) return bytes
   if (slabUsed + bytes.length > slab.length) {
     slab = new Uint8Array(SLAB_BYTES)
     slabUsed = 0
@@ -236,13 +235,26 @@ function kept(bytes: Uint8Array): Uint8Array {
 
 const NO_BYTES = new Uint8Array(0)
 
-/** Most columns of a file have the same rows, of which none is missing. */
-let ones: { readonly rows: number; readonly digest: Buffer } | null = null
+/** Most columns of a file have the same rows, of which none is missing, or all of them: digests of so many ones, and of so many zeros. */
+const digestsOfOnes = new Map<number, Buffer>()
+const digestsOfZeros = new Map<number, Buffer>()
+/** As many as a file may need: columns of several widths, in full blocks and in the last one. */
+const DIGESTS_KEPT = 16
+
+function holdsForGood({ buffer }: Uint8Array): boolean {
+  return buffer === ONES.buffer || buffer === ZEROS.buffer
+}
 
 function digestOf(bytes: Uint8Array): Buffer {
-  if (bytes.buffer !== ONES.buffer) return hash('sha256', bytes, 'buffer')
-  if (ones?.rows !== bytes.length) ones = { rows: bytes.length, digest: hash('sha256', bytes, 'buffer') }
-  return ones.digest
+  if (!holdsForGood(bytes)) return hash('sha256', bytes, 'buffer')
+  const known = bytes.buffer === ONES.buffer ? digestsOfOnes : digestsOfZeros
+  let digest = known.get(bytes.length)
+  if (digest === undefined) {
+    if (known.size === DIGESTS_KEPT) known.clear()
+    digest = hash('sha256', bytes, 'buffer')
+    known.set(bytes.length, digest)
+  }
+  return digest
 }
 
 /**
@@ -254,7 +266,7 @@ class StreamHash {
   private running: Hash | null = null
 
   update(bytes: Uint8Array): void {
-    if (this.running === null && this.held === null && (bytes.length <= HELD_BYTES || bytes.buffer === ONES.buffer)) {
+    if (this.running === null && this.held === null && (bytes.length <= HELD_BYTES || holdsForGood(bytes))) {
       this.held = kept(bytes)
       return
     }

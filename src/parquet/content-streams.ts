@@ -13,7 +13,11 @@ const SLAB_BYTES = 1 << 20
 
 /** Validity of rows of which none is missing. */
 export const ONES = new Uint8Array(CONTENT_BLOCK_ROWS).fill(1)
+/** What missing rows of a block are in each stream, also in that of the widest values. */
+export const ZEROS = new Uint8Array(CONTENT_BLOCK_ROWS * 16)
 let digestOfOnes: Buffer | null = null
+/** Of blocks without any value, by the bytes of a row among the values; 0 for texts. */
+const emptyBlocks = new Map<number, Buffer>()
 
 /** Where the three streams of a block go, in order; each may come in several parts. The bytes hold during the call only. */
 export interface ContentStreams {
@@ -43,6 +47,12 @@ export type ContentPiece =
 /** Sends the rows `[from, to)` of a column down their streams. The memory of the kernels is left as it was found. */
 export function streamRows(kernels: Kernels, column: KernelColumn, from: number, to: number, streams: ContentStreams): void {
   const rows = to - from
+  if (column.nulls === column.rows && rows <= CONTENT_BLOCK_ROWS) {
+    streams.validity(ZEROS.subarray(0, rows))
+    streams.values(ZEROS.subarray(0, rows * (widthIn(column) || 4)))
+    streams.end()
+    return
+  }
   if (column.validity === 0) for (let at = 0; at < rows; at += ONES.length) streams.validity(ONES.subarray(0, rows - at))
   else streams.validity(kernels.u8.subarray(column.validity + from, column.validity + to))
   const mark = kernels.mark()
@@ -127,6 +137,17 @@ export function contentPieces(kernels: Kernels, column: KernelColumn, before: nu
 }
 
 function blockDigest(kernels: Kernels, column: KernelColumn, from: number): Buffer {
+  if (column.nulls < column.rows) return digestOfBlock(kernels, column, from)
+  const width = widthIn(column)
+  let digest = emptyBlocks.get(width)
+  if (digest === undefined) {
+    digest = digestOfBlock(kernels, column, from)
+    emptyBlocks.set(width, digest)
+  }
+  return digest
+}
+
+function digestOfBlock(kernels: Kernels, column: KernelColumn, from: number): Buffer {
   const validity = column.validity === 0 ? null : createHash('sha256')
   const values = createHash('sha256')
   const texts = physicalOf(column) === 'BYTE_ARRAY' ? createHash('sha256') : null
@@ -167,6 +188,12 @@ function copiedRows(kernels: Kernels, column: KernelColumn, from: number, to: nu
     values: [validityEnd, valuesEnd],
     texts: physicalOf(column) === 'BYTE_ARRAY' ? [valuesEnd, sink.length] : null,
   }
+}
+
+/** Bytes of a value; 0: texts, of which the lengths stand among the values. */
+function widthIn(column: KernelColumn): number {
+  const values = column.form === 'plain' ? column.values : column.dictionary
+  return values.physical === 'BYTE_ARRAY' ? 0 : values.width
 }
 
 function physicalOf(column: KernelColumn): PhysicalType {

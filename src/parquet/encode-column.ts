@@ -1,10 +1,11 @@
+import { codeValues } from '../columns/gather-columns.js'
 import { type KernelColumn, type KernelValues, type PlainColumn, toPlain } from '../columns/kernel-column.js'
 import { assert } from '../errors.js'
 import { NONE } from '../kernels/columns.js'
 import { hybridBound, type Kernels } from '../kernels/kernels.js'
 import type { ByteSink } from './byte-sink.js'
 import type { ChunkDigest } from './chunk-digest.js'
-import { type Compression, compressPage } from './compress-page.js'
+import { type Compression, compressPage, type Matching } from './compress-page.js'
 import { digestOfColumn } from './encode-digest.js'
 import { type EncodingName, encodePageHeader } from './page-header.js'
 import { type ColumnStatistics, type Extremes, extremesOf, mergeExtremes, statisticsOf } from './statistics.js'
@@ -19,6 +20,19 @@ const DICTIONARY_OVERHEAD_BYTES = 24
 /** Codes packed to bits are often as good as noise. So many rows are tried; where less than a tenth is gained, reading and writing are spared the work. */
 const TRIED_ROWS = 16_384
 const TRIED_BYTES_LEAST = 4096
+/** Plain values are tried in several places, for the first may be unlike the rest: so many values of eight bytes in each, or bytes of texts. */
+const SAMPLES = 3
+const SAMPLE_VALUES = 1024
+const SAMPLE_TEXT_BYTES = 16_384
+/** Less is compressed as it is: there is little time to be spared. */
+const SAMPLED_BYTES_LEAST = 1 << 16
+/** Of a sixty-fourth less reading has more work than use. */
+const LEAST_GAIN = 1 / 64
+/** How much more than the best a page may take when that is found several times faster. */
+const FIXED_EXCESS = 1.02
+const TEXTS_EXCESS = 1.08
+/** How much more room is made than the samples would need. */
+const RESERVED = 1.02
 
 /** One data page of a column chunk. */
 export interface EncodedPage {
@@ -54,9 +68,11 @@ export interface EncodedColumnChunk {
 export function encodeColumn(kernels: Kernels, column: KernelColumn, compression: Compression, sink: ByteSink): EncodedColumnChunk {
   const mark = kernels.mark()
   try {
-    const chunk = new ChunkEncoder(kernels, compression, sink, digestOfColumn(kernels, column))
-    if (column.form === 'plain') return chunk.plain(column)
-    return dictionaryPays(kernels, column) ? chunk.coded(column) : chunk.plain(toPlain(kernels, column))
+    const coded = column.form === 'dictionary' ? column : column.mayRepeat === true ? codeValues(kernels, column) : null
+    const chunk = new ChunkEncoder(kernels, compression, sink, digestOfColumn(kernels, coded ?? column))
+    if (column.nulls === column.rows && column.rows > 0) return chunk.empty(column)
+    if (coded !== null && dictionaryPays(kernels, coded)) return chunk.coded(coded)
+    return chunk.plain(column.form === 'plain' ? column : toPlain(kernels, column))
   } finally {
     kernels.release(mark)
   }
@@ -92,6 +108,9 @@ class ChunkEncoder {
   private dictionaryPageBytes = 0
   private compressedBytes = 0
   private uncompressedBytes = 0
+  private matching: Matching = 'anywhere'
+  /** Which byte of a value Snappy looks at first. */
+  private phase = 0
 
   constructor(
     private readonly kernels: Kernels,
@@ -100,9 +119,25 @@ class ChunkEncoder {
     private readonly digest: ChunkDigest,
   ) {}
 
+  /** Rows without any value are one page: there is nothing in it to be found, and pages cost more than they hold. */
+  empty(column: KernelColumn): EncodedColumnChunk {
+    const { kernels } = this
+    const { rows } = column
+    const { physical } = column.form === 'plain' ? column.values : column.dictionary
+    const mark = kernels.mark()
+    const levels = oneRun(rows, 0)
+    const page = kernels.allocate(levels.length)
+    kernels.u8.set(levels, page)
+    const statistics = statisticsOf(physical, rows, 'none')
+    this.dataPage('PLAIN', rows, page, levels.length, statistics)
+    kernels.release(mark)
+    return this.finish(rows, 'PLAIN', statistics)
+  }
+
   plain(column: PlainColumn): EncodedColumnChunk {
     const { kernels } = this
     const { values, validity, rows } = column
+    if (this.compression === 'SNAPPY') this.chooseMatching(column)
     let all: Extremes = 'none'
     for (let from = 0; from < rows; ) {
       const to = this.plainPageEnd(column, from)
@@ -112,42 +147,102 @@ class ChunkEncoder {
       const { present } = levels
       const bound = plainBound(kernels, values, from, count)
       const page = kernels.allocate(levels.bytes.length + bound)
-      let end = page + levels.bytes.length
       kernels.u8.set(levels.bytes, page)
+      const body = page + levels.bytes.length
       const flags = validity === 0 || present === count ? 0 : validity + from
-      if (values.physical === 'BYTE_ARRAY') {
-        end += kernels.interleaveTexts(values.data, values.offsets + from * 4, flags, count, end, end + bound)
-      } else if (values.physical === 'BOOLEAN') {
-        const bits = kernels.allocate(count)
-        if (flags !== 0) kernels.compact(values.data + from, 1, flags, count, bits)
-        end += kernels.packBits8(flags === 0 ? values.data + from : bits, present, end)
-      } else {
-        const { width } = values
-        const start = values.data + from * width
-        if (flags === 0) kernels.u8.copyWithin(end, start, start + count * width)
-        else {
-          // Words are stored where they are aligned, and behind the levels they are not.
-          const aligned = kernels.allocate(present * width)
-          kernels.compact(start, width, flags, count, aligned)
-          kernels.u8.copyWithin(end, aligned, aligned + present * width)
-        }
-        end += present * width
-      }
+      const end = this.putPlain(values, flags, from, count, body, body + bound)
       const extremes = extremesOf(kernels, values, flags === 0 ? 0 : validity, from, count)
       all = mergeExtremes(values.physical, all, extremes)
-      this.dataPage('PLAIN', count, page, end - page, statisticsOf(values.physical, count - present, extremes))
+      this.dataPage('PLAIN', count, page, end - page, statisticsOf(values.physical, count - present, extremes), body - page + this.phase)
       kernels.release(mark)
       from = to
     }
     return this.finish(rows, 'PLAIN', statisticsOf(values.physical, column.nulls, all))
   }
 
+  /**
+   * Puts the values of rows whose flag is 1, or of all (`flags` 0), one after the other at `out`, and returns the place behind. Nothing is written from
+   * `limit` on.
+   */
+  private putPlain(values: KernelValues, flags: number, from: number, count: number, out: number, limit: number): number {
+    const { kernels } = this
+    if (values.physical === 'BYTE_ARRAY') {
+      return out + kernels.interleaveTexts(values.data, values.offsets + from * 4, flags, count, out, limit)
+    }
+    const { physical, width } = values
+    const start = values.data + from * width
+    if (physical !== 'BOOLEAN' && flags === 0) {
+      kernels.u8.copyWithin(out, start, start + count * width)
+      return out + count * width
+    }
+    const mark = kernels.mark()
+    // Words are stored where they are aligned, and behind the levels they are not.
+    const aligned = flags === 0 ? start : kernels.allocate(count * width)
+    const present = flags === 0 ? count : kernels.compact(start, width, flags, count, aligned)
+    let bytes = present * width
+    if (physical === 'BOOLEAN') bytes = kernels.packBits8(aligned, present, out)
+    else kernels.u8.copyWithin(out, aligned, aligned + bytes)
+    kernels.release(mark)
+    return out + bytes
+  }
+
+  /** Tries on some of the values what Snappy makes of them, in which way, and whether it pays. */
+  private chooseMatching({ values, validity, rows }: PlainColumn): void {
+    const { kernels } = this
+    const { physical } = values
+    const bytes = plainBound(kernels, values, 0, rows)
+    if (physical === 'BOOLEAN' || bytes < SAMPLED_BYTES_LEAST) return
+    const rowsEach = Math.min(
+      physical === 'BYTE_ARRAY' ? Math.ceil((SAMPLE_TEXT_BYTES * rows) / bytes) : SAMPLE_VALUES,
+      Math.floor(rows / SAMPLES),
+    )
+    const ranges = Array.from({ length: SAMPLES }, (_, i) => Math.floor(((rows - rowsEach) * i) / (SAMPLES - 1)))
+    const bound = ranges.reduce((sum, from) => sum + plainBound(kernels, values, from, rowsEach), 0)
+    // A few texts that are longer than all others say nothing about them.
+    if (rowsEach === 0 || bound > bytes / 2) return
+    const mark = kernels.mark()
+    const sample = kernels.allocate(bound)
+    let end = sample
+    for (const from of ranges) end = this.putPlain(values, validity === 0 ? 0 : validity + from, from, rowsEach, end, sample + bound)
+    const length = end - sample
+    // Nothing is known of values that are elsewhere.
+    if (length < bound / 4) {
+      kernels.release(mark)
+      return
+    }
+    const packed = (matching: Matching, first = 0): number => compressPage('SNAPPY', kernels, sample, length, matching, first).length
+    const anywhere = packed('anywhere')
+    let least = anywhere
+    if (physical === 'BYTE_ARRAY') {
+      const texts = packed('texts')
+      if (texts <= anywhere * TEXTS_EXCESS) {
+        least = texts
+        this.matching = 'texts'
+      }
+    } else if (values.width === 8) {
+      // Which of a value's bytes come again is different for counters, times and doubles.
+      const phases = [1, 2, 3, 4].map((phase) => packed('fixed', phase))
+      const best = Math.min(...phases)
+      if (best <= anywhere * FIXED_EXCESS) {
+        least = best
+        this.matching = 'fixed'
+        this.phase = phases.indexOf(best) + 1
+      }
+    }
+    if (least > length * (1 - LEAST_GAIN)) this.compression = 'NONE'
+    this.sink.reserve(Math.ceil(bytes * Math.min(1, least / length) * RESERVED))
+    kernels.release(mark)
+  }
+
   coded(column: KernelColumn & { form: 'dictionary' }): EncodedColumnChunk {
     const { kernels } = this
     const { dictionary, validity, rows, codes } = column
     const bitWidth = bitWidthOf(dictionary.count)
-    if (this.compression === 'SNAPPY' && !this.codesCompress(column, bitWidth)) this.compression = 'NONE'
+    const codesCompress = this.compression !== 'SNAPPY' || this.codesCompress(column, bitWidth)
+    if (!codesCompress && !this.dictionaryCompresses(dictionary, Math.ceil(((rows - column.nulls) * bitWidth) / 8)))
+      this.compression = 'NONE'
     this.dictionaryPage(dictionary)
+    if (!codesCompress) this.matching = 'nowhere'
     // Which entries a page has: counted anew for each.
     const seen = kernels.allocate(dictionary.count * 4)
     const entries = kernels.allocate(dictionary.count * 4)
@@ -190,6 +285,18 @@ class ChunkEncoder {
     return gains
   }
 
+  /** Whether Snappy makes so much of the dictionary that it counts beside codes of which it makes nothing. */
+  private dictionaryCompresses(dictionary: KernelValues, codeBytes: number): boolean {
+    const { kernels } = this
+    const mark = kernels.mark()
+    const bound = plainBound(kernels, dictionary, 0, dictionary.count)
+    const page = kernels.allocate(bound)
+    const length = this.putPlain(dictionary, 0, 0, dictionary.count, page, page + bound) - page
+    const spared = length - compressPage('SNAPPY', kernels, page, length).length
+    kernels.release(mark)
+    return spared > (length + codeBytes) * LEAST_GAIN
+  }
+
   private extremesOfEntries(dictionary: KernelValues, entries: number, count: number): Extremes {
     const { kernels } = this
     if (count === dictionary.count) return extremesOf(kernels, dictionary, 0, 0, count)
@@ -221,7 +328,7 @@ class ChunkEncoder {
     const { kernels } = this
     const present = validity === 0 ? count : kernels.countByte(validity + from, validity + from + count, 1)
     // The encoder gives one run for a page without gaps too, but walking 20,000 bytes to find that out is not needed.
-    if (present === count) return { bytes: allPresent(count), present }
+    if (present === count) return { bytes: oneRun(count, 1), present }
     const mark = kernels.mark()
     const out = kernels.allocate(4 + hybridBound(count, 1))
     const length = kernels.encodeHybrid(validity + from, 1, count, 1, out + 4)
@@ -246,12 +353,20 @@ class ChunkEncoder {
     kernels.release(mark)
   }
 
-  private dataPage(encoding: EncodingName, rows: number, page: number, length: number, statistics: ColumnStatistics): void {
-    this.pages.push({ rows, bytes: this.append('data', encoding, rows, page, length), statistics })
+  private dataPage(encoding: EncodingName, rows: number, page: number, length: number, statistics: ColumnStatistics, first = 0): void {
+    this.pages.push({ rows, bytes: this.append('data', encoding, rows, page, length, first), statistics })
   }
 
-  private append(kind: 'data' | 'dictionary', encoding: EncodingName, values: number, page: number, uncompressedBytes: number): number {
-    const body = compressPage(this.compression, this.kernels, page, uncompressedBytes)
+  /** `first`: where Snappy begins to look. */
+  private append(
+    kind: 'data' | 'dictionary',
+    encoding: EncodingName,
+    values: number,
+    page: number,
+    uncompressedBytes: number,
+    first = 0,
+  ): number {
+    const body = compressPage(this.compression, this.kernels, page, uncompressedBytes, this.matching, first)
     const header = encodePageHeader({ kind, encoding, values, uncompressedBytes, body })
     this.sink.append(header)
     this.sink.append(body)
@@ -283,15 +398,15 @@ function plainBound(kernels: Kernels, values: KernelValues, from: number, count:
   return count * 4 + kernels.u32[words + from + count]! - kernels.u32[words + from]!
 }
 
-/** The levels of a page without gaps: one run of ones, with the length before it. */
-function allPresent(rows: number): Uint8Array {
+/** The levels of a page without gaps, or without values: one run, with the length before it. */
+function oneRun(rows: number, level: 0 | 1): Uint8Array {
   const out: number[] = [0, 0, 0, 0]
   let header = rows * 2
   while (header > 0x7f) {
     out.push((header & 0x7f) | 0x80)
     header >>>= 7
   }
-  out.push(header, 1)
+  out.push(header, level)
   out[0] = out.length - 4
   return Uint8Array.from(out)
 }

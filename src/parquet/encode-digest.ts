@@ -6,8 +6,23 @@ import type { ChunkDigest } from './chunk-digest.js'
 /** Rows that are hashed at a time, so that their hashes stay in the processor's cache until they are folded. A multiple of eight. */
 const SLICE_ROWS = 2048
 
+/** Of so many rows without a value, whose type does not show. Row groups of one file have the same rows, save the last one. */
+const empty = new Map<number, ChunkDigest>()
+const EMPTY_KEPT = 16
+
 /** The digest of a column's rows as one chunk (chunk-digest.ts). The memory of the kernels is left as it was found. */
 export function digestOfColumn(kernels: Kernels, column: KernelColumn): ChunkDigest {
+  if (column.nulls < column.rows) return digestOf(kernels, column)
+  let digest = empty.get(column.rows)
+  if (digest === undefined) {
+    if (empty.size === EMPTY_KEPT) empty.clear()
+    digest = digestOf(kernels, column)
+    empty.set(column.rows, digest)
+  }
+  return digest
+}
+
+function digestOf(kernels: Kernels, column: KernelColumn): ChunkDigest {
   const mark = kernels.mark()
   try {
     const { rows, validity } = column

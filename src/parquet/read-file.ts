@@ -238,19 +238,30 @@ function schemaOf(
   const at = knownSchemas.findIndex((known) => isEqual(known.raw, raw) && isEqual(known.units, units))
   const [found] = at < 0 ? [] : at === 0 ? knownSchemas : knownSchemas.splice(at, 1)
   if (at === 0) return found!
-  const schema = found ?? readSchema(hyparquet, footer, units)
+  const schema = found ?? readSchema(hyparquet, footer, raw, units)
   knownSchemas.unshift(schema)
   if (knownSchemas.length > SCHEMAS_KEPT) knownSchemas.pop()
   return schema
 }
 
-function readSchema(hyparquet: Hyparquet, footer: Uint8Array, units: readonly (string | null)[]): KnownSchema {
+function readSchema(
+  hyparquet: Hyparquet,
+  footer: Uint8Array,
+  raw: readonly RawSchemaElement[],
+  units: readonly (string | null)[],
+): KnownSchema {
   const [root, ...leaves] = hyparquet.parquetMetadata(footer, { geoparquet: false }).schema
   check(root !== undefined && root.num_children === leaves.length, 'the schema is not one flat list of columns')
   const columns = leaves.map((element, i) => columnTypeOf(element, units[i] ?? null))
-  // Its own bytes: those of the footer may be a part of more, or be written over.
-  const raw = hyparquet.deserializeTCompactProtocol({ view: viewOf(footer.slice()), offset: 0 }) as unknown as RawFooter
-  return { raw: raw.field_2, units, leaves, columns }
+  return { raw: copyOf(raw), units, leaves, columns }
+}
+
+/** With bytes of its own: those of the footer may be a part of far more, or be written over. */
+function copyOf<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value
+  if (value instanceof Uint8Array) return value.slice() as T
+  if (Array.isArray(value)) return value.map(copyOf) as T
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, copyOf(member)])) as T
 }
 
 /** Of what a Thrift reader gives, and of lists of texts. */

@@ -56,6 +56,16 @@ interface Exports {
   oneNan(at: number, count: number): void
   compact(from: number, flags: number, count: number, width: number, out: number): number
   splitTexts(from: number, end: number, count: number, texts: number, lengths: number): number
+  hashPlainTexts(
+    from: number,
+    end: number,
+    count: number,
+    hashes: number,
+    least: number,
+    leastLength: number,
+    most: number,
+    mostLength: number,
+  ): number
   offsetsOf(lengths: number, count: number, offsets: number): void
   fitting(lengths: number, count: number, limit: number): number
   sum(lengths: number, count: number): number
@@ -91,6 +101,12 @@ const DIGEST = 0
 const LOWEST = 0
 const HIGHEST = 16
 const NAN = 32
+
+/** Of a missing row: two words, the lower one first. */
+const MISSING = 0x27d4eb2f_6d697373n
+/** Digests of column chunks without any value, by their rows: those of one file have the same, save the last ones. */
+const emptyChunks = new Map<number, ChunkDigest>()
+const EMPTY_CHUNKS_KEPT = 16
 
 /** Texts of a dictionary are put in line here before they are hashed; what the rows of a page add up to may be far more than the page. */
 const SLAB_BYTES = 1 << 18
@@ -130,6 +146,8 @@ export class WebassemblyVerifier implements ColumnVerifier {
   private streams: BlockStreams | null = null
   private chunkDigests: ChunkDigest[] | null = null
   private physical: PhysicalType | null = null
+  /** Rows that the chunk begins with and that have no value, none of them in its digest yet; -1: others followed. */
+  private missingRows = 0
 
   /** Throws RangeError where there is no memory to be had. */
   constructor(module: DecoderModule, maximumBytes?: number) {
@@ -157,16 +175,14 @@ export class WebassemblyVerifier implements ColumnVerifier {
     const { min, max } = statistics
     const bounds = min === null && max === null ? null : new SeenOfChunk(this.memory, this.wasm, chunk.physical, min, max)
     const progress = this.start(chunk, bounds)
-    const { wasm, memory, chunkDigests } = this
+    const { wasm, chunkDigests } = this
+    this.missingRows = 0
     if (chunkDigests !== null) wasm.startDigest()
     for (const header of walkPages(progress.chunk)) {
       const page = this.page(progress, header)
       if (page !== null) this.hash(page, 0, page.rows)
     }
-    if (chunkDigests !== null) {
-      wasm.endDigest()
-      chunkDigests.push([memory.view.getUint32(DIGEST, true), memory.view.getUint32(DIGEST + 4, true)])
-    }
+    chunkDigests?.push(this.endDigest())
     const { dictionary } = progress
     if (bounds !== null && dictionary !== null) bounds.takeUsed(dictionary.entries)
     return statisticsFault(statistics, progress.nulls, bounds)
@@ -343,11 +359,17 @@ export class WebassemblyVerifier implements ColumnVerifier {
         return { rows, present, values: this.byRow(values, 1, rows, present), texts: 0 }
       }
       case 'BYTE_ARRAY': {
+        if (isFolded) {
+          const hashes = memory.take('valueHashes', present * 8)
+          const { least, leastLength, most, mostLength } = bounds ?? NO_BOUNDS
+          const found = sound(wasm.hashPlainTexts(start, end, present, hashes, least, leastLength, most, mostLength))
+          if (bounds !== null) bounds.found |= found
+          return this.fold(hashes, 0, rows, present)
+        }
         const texts = memory.take('texts', sizeBytes)
         const lengths = memory.take('lengths', present * 4)
         sound(wasm.splitTexts(start, end, present, texts, lengths))
         bounds?.takeTexts(texts, lengths, 0, present)
-        if (isFolded) return this.foldValues(physical, texts, rows, present)
         return { rows, present, values: this.byRow(lengths, 4, rows, present), texts }
       }
       default: {
@@ -397,6 +419,11 @@ export class WebassemblyVerifier implements ColumnVerifier {
   /** Puts the rows of a page into the digest of its chunk. `hashes` are those of its values, or of the entries behind `codes`. */
   private fold(hashes: number, codes: number, rows: number, present: number): null {
     const { memory, wasm } = this
+    if (present === 0 && this.missingRows >= 0) {
+      this.missingRows += rows
+      return null
+    }
+    this.foldMissing()
     if (present === rows) wasm.foldHashes(hashes, codes, rows)
     else {
       const byRow = memory.take('rowHashes', rows * 8)
@@ -404,6 +431,30 @@ export class WebassemblyVerifier implements ColumnVerifier {
       wasm.foldHashes(byRow, 0, rows)
     }
     return null
+  }
+
+  /** Rows without a value that the chunk begins with, put into its digest now that others follow. */
+  private foldMissing(): void {
+    const { memory, wasm, missingRows } = this
+    this.missingRows = -1
+    if (missingRows <= 0) return
+    const byRow = memory.take('rowHashes', missingRows * 8)
+    new BigUint64Array(memory.u8.buffer, byRow, missingRows).fill(MISSING)
+    wasm.foldHashes(byRow, 0, missingRows)
+  }
+
+  private endDigest(): ChunkDigest {
+    const { memory, wasm, missingRows } = this
+    const known = missingRows > 0 ? emptyChunks.get(missingRows) : undefined
+    if (known !== undefined) return known
+    this.foldMissing()
+    wasm.endDigest()
+    const digest: ChunkDigest = [memory.view.getUint32(DIGEST, true), memory.view.getUint32(DIGEST + 4, true)]
+    if (missingRows > 0) {
+      if (emptyChunks.size === EMPTY_CHUNKS_KEPT) emptyChunks.clear()
+      emptyChunks.set(missingRows, digest)
+    }
+    return digest
   }
 
   /** Where values lie by row: where they are, if no row is missing. */
@@ -468,6 +519,8 @@ export class WebassemblyVerifier implements ColumnVerifier {
   }
 }
 
+const NO_BOUNDS = { least: 0, leastLength: 0, most: 0, mostLength: 0 } as const
+
 /** What was seen of the values of one chunk, by the bounds that its statistics have. */
 class SeenOfChunk {
   // Numbers, whatever the type: lowest above highest means that there was no value.
@@ -475,11 +528,12 @@ class SeenOfChunk {
   private high: number | bigint = -Infinity
   private nan = false
   /** Of bytes: bit 0 a value lies outside, bit 1 the minimum was seen, bit 2 the maximum. */
-  private found = 0
-  private readonly least: number
-  private readonly leastLength: number
-  private readonly most: number
-  private readonly mostLength: number
+  found = 0
+  /** Where bounds that are bytes lie; 0: there is none. */
+  readonly least: number
+  readonly leastLength: number
+  readonly most: number
+  readonly mostLength: number
 
   constructor(
     private readonly memory: SlotMemory,

@@ -1,7 +1,7 @@
 export { countByte, skipRecords, tokenise } from './tokenise'
 export { lookup, fillSlots } from './lookup'
 export { packBits, encodeHybrid8, encodeHybrid32 } from './hybrid'
-export { snappyCompress } from './snappy'
+export { snappyCompress, snappyFixed, snappyTexts } from './snappy'
 export { parseInt32, parseInt64, parseDecimal32, parseDecimal64 } from './integers'
 export { parseDouble } from './doubles'
 export { parseDate, parseTimestamp, parseTime } from './times'

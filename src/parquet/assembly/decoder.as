@@ -13,5 +13,5 @@ export {
   hashesByRow,
   foldHashes,
 } from './digest'
-export { splitTexts, offsetsOf, fitting, sum, gatherTexts } from './texts'
+export { splitTexts, hashPlainTexts, offsetsOf, fitting, sum, gatherTexts } from './texts'
 export { extremes4, extremes8, extremesDouble, bounds16, boundsTexts } from './statistics'

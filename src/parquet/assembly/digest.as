@@ -89,13 +89,18 @@ export function hashesOfTexts(texts: u32, lengths: u32, count: u32, out: u32): v
   }
 }
 
-function textHash(from: u32, length: u32): u64 {
+export function textHash(from: u32, length: u32): u64 {
   let low: u32 = length ^ 0x2545f491
   let high: u32 = 0x165667b1
-  for (let done: u32 = 0; done < length; done += 8) {
-    let eight = load<u64>(from + done)
+  const whole = length & ~7
+  for (let done: u32 = 0; done < whole; done += 8) {
+    const eight = load<u64>(from + done)
+    low = turn(low ^ <u32>eight) * 0x9e3779b1 + high
+    high = turn(high ^ <u32>(eight >> 32)) * 0x85ebca77 + low
+  }
+  if (whole < length) {
     // What lies behind the end is not the text's.
-    if (length - done < 8) eight &= u64.MAX_VALUE >> (64 - (<u64>(length - done) << 3))
+    const eight = load<u64>(from + whole) & (u64.MAX_VALUE >> (64 - (<u64>(length - whole) << 3)))
     low = turn(low ^ <u32>eight) * 0x9e3779b1 + high
     high = turn(high ^ <u32>(eight >> 32)) * 0x85ebca77 + low
   }

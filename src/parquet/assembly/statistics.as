@@ -122,18 +122,23 @@ export function boundsTexts(
     if (flags == 0 || load<u8>(flags + i) != 0) {
       const head = headOf(at, length)
       // Only texts that begin like a bound need a closer look.
-      if (head <= leastHead && least != 0) {
-        const order = compare(at, length, least, leastLength)
-        if (order < 0) found |= 1
-        else if (order == 0) found |= 2
-      }
-      if (head >= mostHead && most != 0) {
-        const order = compare(at, length, most, mostLength)
-        if (order > 0) found |= 1
-        else if (order == 0) found |= 4
-      }
+      if (head <= leastHead || head >= mostHead) found |= placeOf(at, length, least, leastLength, most, mostLength)
     }
     at += length
+  }
+  return found
+}
+
+/** How one text lies to the bounds: the bits of the result. */
+export function placeOf(at: u32, length: u32, least: u32, leastLength: u32, most: u32, mostLength: u32): u32 {
+  let found: u32 = 0
+  if (least != 0) {
+    const order = compare(at, length, least, leastLength)
+    if (order <= 0) found |= order < 0 ? 1 : 2
+  }
+  if (most != 0) {
+    const order = compare(at, length, most, mostLength)
+    if (order >= 0) found |= order > 0 ? 1 : 4
   }
   return found
 }
@@ -141,10 +146,10 @@ export function boundsTexts(
 /** The first eight bytes as a number that sorts as they do; zeros where there are fewer. */
 // @ts-ignore: decorators of functions are AssemblyScript's
 @inline
-function headOf(at: u32, length: u32): u64 {
+export function headOf(at: u32, length: u32): u64 {
   const head = bswap<u64>(load<u64>(at))
-  if (length >= 8) return head
-  return length == 0 ? 0 : head & (u64.MAX_VALUE << (64 - 8 * <u64>length))
+  // Shifts are modulo 64, so that of no bytes at all must be made of two.
+  return length >= 8 ? head : head & ((<u64>-2) << (63 - (<u64>length << 3)))
 }
 
 function compare(a: u32, aLength: u32, b: u32, bLength: u32): i32 {

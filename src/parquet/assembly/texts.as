@@ -1,4 +1,37 @@
+import { textHash } from './digest'
 import { TEXT_LONG, VALUES_FEW, VALUES_MANY } from './faults'
+import { headOf, placeOf } from './statistics'
+
+/**
+ * Hashes `count` texts where they lie, with their lengths before them, and says as `boundsTexts` does how they lie to the bounds. They must fill
+ * `[from, end)`.
+ */
+export function hashPlainTexts(
+  from: u32,
+  end: u32,
+  count: u32,
+  hashes: u32,
+  least: u32,
+  leastLength: u32,
+  most: u32,
+  mostLength: u32,
+): i32 {
+  const leastHead = least == 0 ? 0 : headOf(least, leastLength)
+  const mostHead = most == 0 ? u64.MAX_VALUE : headOf(most, mostLength)
+  let found: u32 = 0
+  let at = from
+  for (let i: u32 = 0; i < count; i++) {
+    if (end - at < 4) return VALUES_FEW
+    const length = load<u32>(at)
+    at += 4
+    if (length > end - at) return TEXT_LONG
+    store<u64>(hashes + (i << 3), textHash(at, length))
+    const head = headOf(at, length)
+    if (head <= leastHead || head >= mostHead) found |= placeOf(at, length, least, leastLength, most, mostLength)
+    at += length
+  }
+  return at == end ? <i32>found : VALUES_MANY
+}
 
 /** Takes `count` texts with their lengths before them apart: the lengths as words, the texts in line. They must fill `[from, end)`. */
 export function splitTexts(from: u32, end: u32, count: u32, texts: u32, lengths: u32): i32 {

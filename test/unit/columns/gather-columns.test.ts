@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { ColumnGather } from '../../../src/columns/gather-columns.js'
+import { ColumnGather, codeValues } from '../../../src/columns/gather-columns.js'
 import { placeVector, takeVector, toPlain } from '../../../src/columns/kernel-column.js'
 import type { ColumnVector, PlainVector } from '../../../src/columns/vector.js'
 import type { Kernels } from '../../../src/kernels/kernels.js'
@@ -86,5 +86,74 @@ describe('rows gathered from a column', () => {
     const vector = plainVector(type, [null, cellOfNumber(type.physical, 1), null])
     expect(cellsOf(gathered(vector, [0, 2]).vector)).toEqual([null, null])
     expect(gathered(vector, [1]).vector.nulls).toBe(0)
+  })
+})
+
+describe('a plain column whose values may come again', () => {
+  const encodedIn = (kernels: Kernels, vector: ColumnVector, mayRepeat: boolean): Buffer => {
+    const { physical } = vector.form === 'plain' ? vector.values : vector.dictionary
+    const column = placeVector(kernels, vector, physical)
+    const sink = new ByteSink()
+    encodeColumn(kernels, mayRepeat && column.form === 'plain' ? { ...column, mayRepeat: true } : column, 'SNAPPY', sink)
+    return Buffer.from(sink.bytes())
+  }
+  const encoded = (vector: ColumnVector, mayRepeat: boolean): Buffer => {
+    const [first, second] = forms.map((kernels) => scratch(kernels, () => encodedIn(kernels, vector, mayRepeat)))
+    expect(Buffer.compare(first!, second!)).toBe(0)
+    return first!
+  }
+
+  it.each(TYPES.map((type) => [labelOf(type.logical), type] as const))(
+    'is encoded as if it had come with its dictionary: %s',
+    (_, type) => {
+      for (const [rows, distinct, missing] of [
+        [1, 1, 0],
+        [40, 3, 7],
+        [20_000, 900, 11],
+        [20_000, 900, 0],
+        [17_000, 9000, 5],
+      ] as const) {
+        const cells = Array.from({ length: rows }, (__, i): Cell => {
+          if (missing > 0 && i % missing === 0) return null
+          return cellOfNumber(type.physical, (i * 7919) % distinct)
+        })
+        expect(encoded(plainVector(type, cells), true)).toEqual(encoded(dictionaryVector(type, cells), false))
+      }
+    },
+  )
+
+  it.each(TYPES.map((type) => [labelOf(type.logical), type] as const))('is encoded as it is where they hardly do: %s', (_, type) => {
+    // Also where they do later on, behind what is tried.
+    for (const cellAt of [(i: number) => i, (i: number) => (i < 16_384 ? i : 5)]) {
+      const cells = Array.from({ length: 18_000 }, (__, i): Cell => cellOfNumber(type.physical, cellAt(i)))
+      expect(encoded(plainVector(type, cells), true)).toEqual(encoded(plainVector(type, cells), false))
+    }
+  })
+
+  it('leaves the memory as it was if nothing comes of it', () => {
+    for (const kernels of forms) {
+      scratch(kernels, () => {
+        const [number, flag] = [columnType('c', { kind: 'date' }), columnType('c', { kind: 'boolean' })]
+        const columns = [
+          placeVector(
+            kernels,
+            plainVector(
+              number,
+              Array.from({ length: 500 }, (_, i) => i),
+            ),
+            number.physical,
+          ),
+          placeVector(kernels, plainVector(number, [null, null]), number.physical),
+          placeVector(kernels, plainVector(number, []), number.physical),
+          placeVector(kernels, plainVector(flag, [true, true]), flag.physical),
+        ]
+        for (const column of columns) {
+          if (column.form !== 'plain') throw new Error('the column is plain')
+          const mark = kernels.mark()
+          expect(codeValues(kernels, column)).toBeNull()
+          expect(kernels.mark()).toBe(mark)
+        }
+      })
+    }
   })
 })

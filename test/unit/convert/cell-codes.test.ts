@@ -20,7 +20,7 @@ beforeAll(async () => {
 const columnOf = (field: Record<string, unknown>): Column =>
   compileTable({ fields: [{ name: 'x', ...field }], missingValues: ['', 'NA'] }).columns[0]!
 
-function cellsOf(kernels: Kernels, column: Column | null, { names = false, direct = false } = {}): CellCodes {
+function cellsOf(kernels: Kernels, column: Column | null, { names = false, direct = false, mayRepeat = false } = {}): CellCodes {
   scratch(kernels, () => soil(kernels, 200_000, 7))
   return new CellCodes(kernels, {
     position: 1,
@@ -29,6 +29,7 @@ function cellsOf(kernels: Kernels, column: Column | null, { names = false, direc
     expectedRows: 100,
     trialRows: 4096,
     direct,
+    mayRepeat,
     scratch: new JudgeScratch(kernels),
   })
 }
@@ -194,6 +195,21 @@ describe('the cells of a column', () => {
       false,
     ])
     expect(emptyAfter(text, [['']], true)).toEqual([false, false])
+  })
+
+  it('say that their values may come again only where they have no dictionary', () => {
+    const column = columnOf({ type: 'integer' })
+    const saysSo = (direct: boolean): boolean =>
+      inBoth((kernels) => {
+        const cells = cellsOf(kernels, column, { direct, mayRepeat: true })
+        cells.begin(true)
+        const laid = layFields(kernels, ['1', '2', '1'])
+        expect(cells.add(laid.fields, laid.stride, laid.rows, 0)).toBe('right')
+        const taken = cells.take(3)
+        if (typeof taken === 'string') throw new Error(taken)
+        return taken.form === 'plain' && taken.mayRepeat === true
+      })
+    expect([saysSo(true), saysSo(false)]).toEqual([true, false])
   })
 
   it('keep bounds and required values by their own rows, not by those of an earlier chunk', () => {

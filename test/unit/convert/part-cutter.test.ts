@@ -183,4 +183,20 @@ describe('sampleColumns', () => {
     expect(await found(65_536)).toEqual([0])
     expect(await found(8192)).toEqual([0, 1])
   })
+
+  it('finds those with more than a few texts as well in a table of many columns', async () => {
+    const found = async (width: number) => {
+      const names = Array.from({ length: width }, (_, c) => `c${c}`)
+      const table = compileTable({ fields: names.map((name) => ({ name, type: 'string' })), missingValues: [''] })
+      const row = (i: number) => names.map((_, c) => (c === 0 ? `k${i % 8}` : c === 1 ? `k${i % 500}` : 'x'.repeat(12))).join(',')
+      const some = Array.from({ length: 4000 }, (_, i) => `${row(i)}\n`).join('')
+      const bytes = Buffer.from(some.repeat(Math.ceil((17 << 20) / some.length)))
+      const plan = planOf(bytes, 1 << 20, 65_536)
+      const positions = Int32Array.from(names, (_, c) => c)
+      const chunk = { ...plan.chunk, table, width, columnOfCell: positions }
+      return [...(await sampleColumns(await loadKernels(), { ...plan, labels: names, chunk }, fileOf(bytes)))]
+    }
+    expect(await found(63)).toEqual([])
+    expect(await found(64)).toEqual([1])
+  })
 })

@@ -95,6 +95,30 @@ describe('verification', () => {
     expect([opened, drop.stagedNames, watched.stillOpen]).toEqual([2, [], []])
   })
 
+  it('finds a file that became longer or shorter, by whatever', async () => {
+    const drop = await Drop.of(`${HEAD}A,1,1,x\n`)
+    const changes: ((bytes: Buffer) => Buffer)[] = [
+      (bytes) => Buffer.concat([bytes, Buffer.from([0])]),
+      (bytes) => Buffer.concat([bytes, Buffer.from('1')]),
+      (bytes) => Buffer.concat([bytes, bytes]),
+      (bytes) => Buffer.concat([bytes, bytes.subarray(-4)]),
+      (bytes) => bytes.subarray(0, -1),
+      () => Buffer.alloc(0),
+    ]
+    for (const [i, change] of changes.entries()) {
+      for (const verify of ['full', 'paranoid'] as const) {
+        const watched = new WatchedFiles(null, async (call, path) => {
+          if (call !== 'openRead' || !path.endsWith('.parquet')) return
+          const bytes = change(readFileSync(path))
+          chmodSync(path, 0o640)
+          writeFileSync(path, bytes)
+        })
+        expect((await drop.failed({ verify }, watched.files)).code, `${i} ${verify}`).toBe('VERIFY_MISMATCH')
+        expect([drop.stagedNames, watched.stillOpen]).toEqual([[], []])
+      }
+    }
+  })
+
   it('finds a damaged footer', async () => {
     const drop = await Drop.of(`${HEAD}A,1,1,x\n`)
     expect((await drop.failed({}, flip((file) => file.length - 1).files)).code).toBe('VERIFY_MISMATCH')

@@ -100,14 +100,18 @@ describe('packBits', () => {
   })
 })
 
-function compress(kernels: Kernels, bytes: Uint8Array): Uint8Array {
+type Packer = (kernels: Kernels, source: number, length: number, out: number) => number
+
+const anywhere: Packer = (kernels, source, length, out) => kernels.snappyCompress(source, length, out)
+
+function compress(kernels: Kernels, bytes: Uint8Array, packer: Packer): Uint8Array {
   return scratch(kernels, () => {
     const source = soil(kernels, bytes.length)
     kernels.u8.set(bytes, source)
     const bound = snappyBound(bytes.length)
     const out = soil(kernels, bound)
     const behind = bytesAt(kernels, out + bound, 32)
-    const length = kernels.snappyCompress(source, bytes.length, out)
+    const length = packer(kernels, source, bytes.length, out)
     expect(length).toBeLessThanOrEqual(bound)
     expect(bytesAt(kernels, out + bound, 32)).toEqual(behind)
     return bytesAt(kernels, out, length)
@@ -117,7 +121,7 @@ function compress(kernels: Kernels, bytes: Uint8Array): Uint8Array {
 function expectSnappy(bytes: Uint8Array): void {
   const expected = snappyCompress(bytes)
   for (const kernels of forms) {
-    const packed = compress(kernels, bytes)
+    const packed = compress(kernels, bytes, anywhere)
     expect(Buffer.compare(packed, expected), kernels.name).toBe(0)
     const unpacked = new Uint8Array(bytes.length)
     snappyUncompress(packed, unpacked)
@@ -160,6 +164,108 @@ describe('snappyCompress', () => {
   })
 })
 
+/** Both forms give the same bytes, and those unpack. Returns how many they are. */
+function expectPacked(bytes: Uint8Array, packer: Packer): number {
+  const [first, second] = forms.map((kernels) => compress(kernels, bytes, packer))
+  expect(Buffer.compare(first!, second!)).toBe(0)
+  const unpacked = new Uint8Array(bytes.length)
+  snappyUncompress(first!, unpacked)
+  expect(Buffer.compare(unpacked, bytes)).toBe(0)
+  return first!.length
+}
+
+describe('snappyFixed and snappyTexts', () => {
+  const fixed =
+    (first: number): Packer =>
+    (kernels, source, length, out) =>
+      kernels.snappyFixed(source, length, first, out)
+  const texts =
+    (first: number): Packer =>
+    (kernels, source, length, out) =>
+      kernels.snappyTexts(source, length, first, out)
+  const plain = (values: readonly string[]): Buffer =>
+    Buffer.concat(
+      values.flatMap((value) => {
+        const length = Buffer.alloc(4)
+        length.writeUInt32LE(Buffer.byteLength(value))
+        return [length, Buffer.from(value)]
+      }),
+    )
+  const longs = (count: number, of: (i: number) => bigint): Buffer => {
+    const out = Buffer.alloc(count * 8)
+    for (let i = 0; i < count; i++) out.writeBigInt64LE(of(i), i * 8)
+    return out
+  }
+
+  it('give the same bytes in both forms, and they unpack: values of eight bytes behind anything', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 12 }),
+        fc.nat(7),
+        fc.array(fc.tuple(fc.bigInt({ min: 0n, max: 2n ** 40n }), fc.integer({ min: 1, max: 40 })), { maxLength: 30 }),
+        (head, phase, runs) => {
+          const values = runs.flatMap(([start, count]) => Array.from({ length: count }, (_, i) => start + BigInt(i * i)))
+          const bytes = Buffer.concat([head, longs(values.length, (i) => values[i]!)])
+          expectPacked(bytes, fixed(head.length + phase))
+        },
+      ),
+      { numRuns: 300 },
+    )
+  })
+
+  it('do so with texts, also where the last one is cut off', () => {
+    const value = fc.oneof(
+      fc.string({ maxLength: 40 }),
+      fc.tuple(fc.constantFrom('sample-', 'x', ''), fc.nat(99_999)).map(([before, n]) => `${before}${n}`),
+      fc.tuple(fc.string({ maxLength: 9 }), fc.constantFrom('@site.test', ' 1234567', ' kPa')).map((parts) => parts.join('')),
+    )
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 12 }), fc.array(value, { maxLength: 80 }), fc.nat(30), (head, values, cut) => {
+        const bytes = Buffer.concat([head, plain([...values, ...values.slice(0, 9)])])
+        expectPacked(bytes, texts(head.length))
+        expectPacked(bytes.subarray(0, Math.max(head.length, bytes.length - cut)), texts(head.length))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('do so whatever the bytes are: what is taken for a length may be none', () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(0, 1, 4, 255), { maxLength: 400 }), fc.nat(9), (words, first) => {
+        const bytes = Uint8Array.from(words)
+        if (first > bytes.length) return
+        expectPacked(bytes, fixed(first))
+        expectPacked(bytes, texts(first))
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('reach back 65,535 bytes and no farther', () => {
+    const one = longs(1, () => 0x0102030405060708n)
+    for (const between of [65_519, 65_520, 65_521, 65_527, 65_528, 65_536]) {
+      const far = Buffer.concat([one, Buffer.alloc(between, 0xee), one, Buffer.alloc(32, 0x11)])
+      for (const packer of [anywhere, fixed(0), texts(0)]) expectPacked(far, packer)
+    }
+    expectPacked(Buffer.alloc(300_000), fixed(0))
+    expectPacked(Buffer.alloc(300_000), texts(0))
+  })
+
+  it('find what is common to values that follow each other', () => {
+    expect(
+      expectPacked(
+        longs(10_000, (i) => 4_000_000_000n + BigInt(i)),
+        fixed(1),
+      ),
+    ).toBeLessThan(45_000)
+    const ids = Array.from({ length: 5000 }, (_, i) => `site-${10_000 + i}`)
+    expect(expectPacked(plain(ids), texts(0))).toBeLessThan(plain(ids).length * 0.65)
+    const random = Array.from({ length: 5000 }, (_, i) => ((Math.imul(i, 0x9e3779b1) >>> 0) + 2 ** 32).toString(36).slice(-6))
+    const ends = random.map((id) => `${id}@laboratory.test`)
+    expect(expectPacked(plain(ends), texts(0))).toBeLessThan(plain(ends).length * 0.75)
+  })
+})
+
 describe('copyTexts', () => {
   interface Copied {
     readonly done: number
@@ -191,6 +297,8 @@ describe('copyTexts', () => {
   const text = fc
     .oneof(
       fc.string({ unit: 'binary', maxLength: 70 }),
+      fc.string({ unit: fc.constantFrom('"', 'a', 'ö', '\n'), maxLength: 70 }),
+      fc.integer({ min: 250, max: 280 }).map((length) => 'y'.repeat(length)),
       fc.constantFrom('', 'a', '"', '""', 'x"y', 'ö'.repeat(30), 'z'.repeat(16), 'z'.repeat(17)),
     )
     .map((t) => t.toWellFormed())

@@ -257,6 +257,19 @@ describe('typed kernels', () => {
     expect(take(named(name), text)).toEqual(value)
   })
 
+  it.each(['1969-12-31T23:59:59.999Z', '2024-02-29T10:20:30.456Z'])(
+    '%s with any one character changed is what the parser makes of it',
+    (text) => {
+      const kind = named('timestamp MILLIS utc')
+      for (let at = 0; at < text.length; at++) {
+        for (let code = 1; code < 128; code++) {
+          const changed = text.slice(0, at) + String.fromCharCode(code) + text.slice(at + 1)
+          if (!changed.includes('"')) take(kind, changed)
+        }
+      }
+    },
+  )
+
   it.each([
     ['int32', '2147483648'],
     ['int32', '-2147483649'],

@@ -3,6 +3,7 @@ import { snappyUncompress } from 'hyparquet'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Kernels } from '../../../src/kernels/kernels.js'
 import { type Compression, compressPage } from '../../../src/parquet/compress-page.js'
+import { SNAPPY_SLACK_BYTES, snappyDecompress } from '../../../src/parquet/decode-snappy.js'
 import { loadBothForms, scratch, soil } from '../kernels/both-forms.js'
 
 let forms: readonly [Kernels, Kernels]
@@ -41,6 +42,25 @@ describe('a page', () => {
         expect(Buffer.compare(first!, second!)).toBe(0)
         expect(Buffer.compare(unpack[compression](first!, length), bytes)).toBe(0)
       }
+    }
+  })
+
+  test('that is stored in the format of Snappy is what it was, a few bytes longer', () => {
+    for (const length of [0, 1, 60, 127, 128, 65_536, 65_537, 200_000]) {
+      const bytes = Uint8Array.from({ length }, (_, i) => (i * i) >>> 9)
+      const [first, second] = forms.map((kernels) =>
+        scratch(kernels, () => {
+          const page = soil(kernels, bytes.length + 8, 3)
+          kernels.u8.set(bytes, page)
+          return compressPage('SNAPPY', kernels, page, bytes.length, 'nowhere').slice()
+        }),
+      )
+      expect(Buffer.compare(first!, second!)).toBe(0)
+      expect(first!.length).toBeLessThanOrEqual(length + 8)
+      expect(Buffer.compare(unpack.SNAPPY(first!, length), bytes)).toBe(0)
+      const own = new Uint8Array(length + SNAPPY_SLACK_BYTES)
+      snappyDecompress(first!, own)
+      expect(Buffer.compare(own.subarray(0, length), bytes)).toBe(0)
     }
   })
 

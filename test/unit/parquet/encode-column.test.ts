@@ -22,6 +22,7 @@ const COMPRESSIONS: readonly Compression[] = ['SNAPPY', 'GZIP', 'NONE']
 const TEXT = columnType('t', { kind: 'string' })
 const INTEGER = columnType('n', { kind: 'integer', bits: 32 })
 const DOUBLE = columnType('d', { kind: 'double' })
+const BIG = columnType('b', { kind: 'integer', bits: 64 })
 /** One column type for each physical one: the encoder knows no more of it. */
 const TYPES = [...new Map(ALL_LOGICAL_TYPES.map((logical) => columnType('c', logical)).map((type) => [type.physical, type])).values()]
 
@@ -93,6 +94,90 @@ describe('a column', () => {
       at = found + body.length
     }
     expect(at).toBe(bytes.length)
+  })
+
+  test('is stored as it is where its values do not compress, and only there', () => {
+    const random = randomOf(11)
+    const rows = 60_000
+    const noise = (): number => random() * 2 ** 40 + random()
+    const letters = (): string => Array.from({ length: 40 }, () => String.fromCharCode(33 + Math.floor(random() * 94))).join('')
+    const compressionOf = (type: ColumnType, cell: (row: number) => Cell): Compression => {
+      const vector = plainVector(
+        type,
+        Array.from({ length: rows }, (_, row) => cell(row)),
+      )
+      return expectAsModel(forms, vector, 'SNAPPY').chunk.compression
+    }
+    expect(compressionOf(DOUBLE, () => noise())).toBe('NONE')
+    expect(compressionOf(DOUBLE, (row) => (row % 9 === 0 ? null : noise()))).toBe('NONE')
+    expect(compressionOf(DOUBLE, (row) => Math.floor(row / 3))).toBe('SNAPPY')
+    // Where none of them is looked at, nothing is known.
+    expect(compressionOf(DOUBLE, (row) => (row > 10_000 && row < 20_000 ? noise() : null))).toBe('SNAPPY')
+    expect(compressionOf(TEXT, (row) => (row > 10_000 && row < 20_000 ? letters() : null))).toBe('SNAPPY')
+    // Wherever the part lies that does.
+    expect(compressionOf(DOUBLE, (row) => (row < rows * 0.7 ? noise() : 1))).toBe('SNAPPY')
+    expect(compressionOf(DOUBLE, (row) => (row < rows * 0.7 ? 1 : noise()))).toBe('SNAPPY')
+    expect(compressionOf(BIG, (row) => BigInt(row) + 2n ** 40n)).toBe('SNAPPY')
+    expect(compressionOf(INTEGER, () => Math.floor(random() * 2 ** 31))).toBe('NONE')
+    expect(compressionOf(INTEGER, (row) => row % 300)).toBe('SNAPPY')
+    // The lengths alone: four bytes of forty-four.
+    expect(compressionOf(TEXT, letters)).toBe('SNAPPY')
+    expect(compressionOf(TEXT, (row) => letters().repeat(1 + (row % 3)))).toBe('SNAPPY')
+    expect(compressionOf(TEXT, (row) => `the same words again, number ${row}`)).toBe('SNAPPY')
+  })
+
+  test('of codes that are noise is compressed where its dictionary does compress, and its codes are stored', () => {
+    const random = randomOf(13)
+    const rows = 50_000
+    const coded = (type: ColumnType, entries: number, cell: (entry: number) => Cell) =>
+      expectAsModel(
+        forms,
+        dictionaryVector(
+          type,
+          Array.from({ length: rows }, () => cell(Math.floor(random() * entries))),
+        ),
+        'SNAPPY',
+      ).chunk
+    const sites = coded(TEXT, 4000, (entry) => `site ${entry}`)
+    expect([sites.compression, sites.dataEncoding]).toEqual(['SNAPPY', 'RLE_DICTIONARY'])
+    expect(sites.dictionaryPageBytes).toBeLessThan((4000 * 13) / 2)
+    // The codes with a few bytes for each page, not more.
+    const codes = sites.pages.reduce((bytes, page) => bytes + page.bytes, 0)
+    expect(codes).toBeGreaterThan((rows * 12) / 8)
+    expect(codes).toBeLessThan((rows * 12) / 8 + sites.pages.length * 80)
+    expect(coded(INTEGER, 3000, (entry) => entry * 7919 + 2 ** 24).compression).toBe('NONE')
+    // What is gained is not worth the reading.
+    expect(coded(TEXT, 20, (entry) => `site number ${entry}`).compression).toBe('NONE')
+  })
+
+  test('takes little more than Snappy as it is written down would make of it', () => {
+    const random = randomOf(12)
+    const columns: ColumnVector[] = [
+      plainVector(
+        BIG,
+        Array.from({ length: 50_000 }, (_, row) => 1_600_000_000_000n + BigInt(row * 137)),
+      ),
+      plainVector(
+        DOUBLE,
+        Array.from({ length: 50_000 }, () => Math.floor(random() * 100_000) / 100),
+      ),
+      plainVector(
+        TEXT,
+        Array.from({ length: 50_000 }, (_, row) => `SN-${Math.floor(random() * 1e9)}-${row}`),
+      ),
+      plainVector(
+        TEXT,
+        Array.from(
+          { length: 50_000 },
+          () => `see drawing ${Math.floor(random() * 1e9)} and the photographs of ${Math.floor(random() * 30)}`,
+        ),
+      ),
+    ]
+    for (const vector of columns) {
+      const { chunk } = expectAsModel(forms, vector, 'SNAPPY')
+      const plainly = modelOf(vector).pages.reduce((sum, { body }) => sum + snappyCompress(body).length, 0)
+      expect(chunk.compressedBytes).toBeLessThan(plainly * 1.1)
+    }
   })
 
   test('comes out the same whatever was encoded before, and stays as it is whatever is encoded after', () => {
@@ -284,10 +369,24 @@ describe('data pages end', () => {
       for (const rows of [0, 1, 19_999, 20_000, 20_001, 40_000]) {
         const pages = [...new Array<number>(Math.floor(rows / 20_000)).fill(20_000), ...(rows % 20_000 > 0 ? [rows % 20_000] : [])]
         const cells = Array.from({ length: rows }, (_, i) => cellOfNumber(type, i % 50))
-        for (const some of [cells, cells.map((cell, i) => (i % 3 === 0 ? null : cell)), cells.map(() => null)]) {
+        for (const some of [cells, cells.map((cell, i) => (i % 3 === 0 ? null : cell))]) {
           expectPages(plainVector(type, some), pages)
           expectPages(dictionaryVector(type, some), pages)
         }
+      }
+    }
+  }, 60_000)
+
+  test('nowhere in a column without any value', () => {
+    for (const type of TYPES) {
+      for (const rows of [1, 20_001, 131_072]) {
+        const cells = new Array<null>(rows).fill(null)
+        expectPages(plainVector(type, cells), [rows])
+        expectPages(dictionaryVector(type, cells), [rows])
+        expectPages(
+          plainVector(type, [...cells.slice(1), cellOfNumber(type, 1)]),
+          rows === 131_072 ? [20_000, 20_000, 20_000, 20_000, 20_000, 20_000, 11_072] : null,
+        )
       }
     }
   }, 60_000)
