@@ -4,11 +4,13 @@ import { type DictionaryColumn, type KernelColumn, placeVector, widthOf } from '
 import { NONE } from '../kernels/columns.js'
 import type { Kernels } from '../kernels/kernels.js'
 import { TextDictionary } from '../kernels/text-dictionary.js'
+import { MISS_WORDS } from '../kernels/text-shape.js'
 import { type DirectColumn, directColumn } from './direct-column.js'
 import { fieldText, textOf } from './field-text.js'
 import { BATCH_TEXTS, type JudgedTexts, type JudgeScratch, judgedTexts } from './judged-texts.js'
 import { boundsHold, kernelFormOf } from './kernel-parser.js'
 import { KernelRegion } from './kernel-region.js'
+import { PlacedTexts } from './placed-texts.js'
 
 /** Rows after which a column's texts are first looked at: by then nearly all different, they will stay so. */
 export const TRIAL_ROWS = 4096
@@ -78,6 +80,7 @@ export class CellCodes {
   private measured = 0
   private measuredBytes = 0
   private form: 'dictionary' | 'direct' | 'builder' = 'dictionary'
+  private readonly placed: PlacedTexts
   /** An empty cell has no value, which is right. */
   private readonly mayBeEmpty: boolean
   /** Rows at the beginning of the chunk whose cells are all empty: nothing is done about them until another comes. */
@@ -97,6 +100,7 @@ export class CellCodes {
     this.dictionary = new TextDictionary(kernels, { maxEntries: this.limit.count * 4, maxArenaBytes: 1 << 29 })
     this.judged = column === null ? null : judgedTexts(kernels, column, options.scratch)
     this.direct = column === null ? null : directColumn(kernels, column, expectedRows)
+    this.placed = new PlacedTexts(kernels, options.scratch.placed)
     this.codes = new KernelRegion(kernels, expectedRows * 4)
     this.validity = new KernelRegion(kernels, expectedRows)
     this.codeOf = new KernelRegion(kernels)
@@ -118,6 +122,7 @@ export class CellCodes {
     const large = this.dictionary.size > KEPT_TEXTS || this.measuredBytes > this.limit.bytes
     if (!keeps || large || this.form !== 'dictionary') this.forget()
     this.kernels.u32.fill(NONE, this.codeOf.address >>> 2, (this.codeOf.address >>> 2) + this.codeOfKeys)
+    this.placed.clear()
     this.texts = 0
     this.textBytes = 0
     this.emptyRows = 0
@@ -207,8 +212,29 @@ export class CellCodes {
   }
 
   private lookup(fields: number, stride: number, position: number, rows: number, before: number): boolean {
-    const { kernels, dictionary } = this
+    const { placed } = this
     const codes = this.codes.reserve((before + rows) * 4) + before * 4
+    if (!placed.isOn) {
+      if (!this.lookupKeys(fields, stride, position, rows, codes)) return false
+      if (placed.isWorthATry(this.texts)) placed.tryShape((share) => this.textAt(share))
+      return true
+    }
+    // Rows that are found have codes already, so texts are first met among the others, and in their order.
+    const missed = placed.lookup(fields, stride, position, rows, codes)
+    if (missed === 0) return true
+    if (!this.lookupKeys(placed.misses, MISS_WORDS, 0, missed, placed.missCodes)) return false
+    placed.place(missed, rows, codes, this.texts)
+    return true
+  }
+
+  /** One of the texts of the chunk, as Latin-1: the first for 0, the last before 1. */
+  private textAt(share: number): string {
+    const key = this.kernels.u32[(this.keyOf.address >>> 2) + Math.floor(share * this.texts)]!
+    return Buffer.from(this.dictionary.keyBytes(key)).toString('latin1')
+  }
+
+  private lookupKeys(fields: number, stride: number, position: number, rows: number, codes: number): boolean {
+    const { kernels, dictionary } = this
     if (dictionary.lookup(fields, stride, position, rows, codes) < rows) return false
     this.codeOf.reserve(dictionary.size * 4)
     this.keyOf.reserve((this.texts + rows) * 4)

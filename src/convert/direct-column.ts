@@ -5,6 +5,10 @@ import { QUOTE } from './field-text.js'
 import { blankMissing, boundsHold, kernelFormOf, missingTexts, parseNumbers } from './kernel-parser.js'
 import { KernelRegion } from './kernel-region.js'
 
+/** Rows after which the texts of a chunk can be foreseen, and how far at once: the first may be unlike the rest. */
+const FORESEEING_ROWS = 128
+const FORESEEN_TIMES = 16
+
 /**
  * A column with mostly different texts: values go from the bytes of the field straight into their place.
  */
@@ -100,7 +104,7 @@ class DirectTexts implements DirectColumn {
   constructor(
     private readonly kernels: Kernels,
     private readonly column: Column,
-    expectedRows: number,
+    private readonly expectedRows: number,
   ) {
     this.data = new KernelRegion(kernels, 1 << 16)
     this.offsets = new KernelRegion(kernels, (expectedRows + 1) * 4)
@@ -152,10 +156,17 @@ class DirectTexts implements DirectColumn {
       done += taken
       if (done < rows) {
         const words = (fields >>> 2) + done * stride + position
-        this.data.reserve(kernels.u32[(offsets >>> 2) + this.rows]! + kernels.u32[words + 1]! - kernels.u32[words]!)
+        const copied = kernels.u32[(offsets >>> 2) + this.rows]!
+        this.data.reserve(Math.max(copied + kernels.u32[words + 1]! - kernels.u32[words]!, this.foreseen(copied)))
       }
     }
     return true
+  }
+
+  /** What the texts of the chunk will come to, by those copied so far: each time the region grows, all of them are copied once more. */
+  private foreseen(copied: number): number {
+    if (this.rows < FORESEEING_ROWS) return 0
+    return Math.min(Math.ceil(((copied * this.expectedRows) / this.rows) * 1.1), copied * FORESEEN_TIMES)
   }
 
   take(): PlainColumn | null {

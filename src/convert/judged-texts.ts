@@ -7,6 +7,7 @@ import { TextDictionary } from '../kernels/text-dictionary.js'
 import { QUOTE, textOf } from './field-text.js'
 import { blankMissing, kernelFormOf, missingTexts, parseNumbers } from './kernel-parser.js'
 import { KernelRegion } from './kernel-region.js'
+import { PlacedScratch } from './placed-texts.js'
 
 /** Texts that are judged at a time. */
 export const BATCH_TEXTS = 4096
@@ -39,8 +40,10 @@ export class JudgeScratch {
   readonly validity: number
   readonly ids: number
   readonly texts: KernelRegion
+  readonly placed: PlacedScratch
 
   constructor(kernels: Kernels) {
+    this.placed = new PlacedScratch(kernels)
     this.fields = kernels.allocate(BATCH_TEXTS * 8 + 16)
     this.values = kernels.allocate(BATCH_TEXTS * 8)
     this.validity = kernels.allocate(BATCH_TEXTS)

@@ -69,8 +69,13 @@ export async function runLane(task: LaneTask, files: Files): Promise<LaneResult>
         const group =
           chunk.rows === 0
             ? null
-            : encodeRowGroup(kernels, chunk.columns, request.compression, roomFrom(port) ?? packed, () =>
-                sumBefore(task.rows, part, control),
+            : encodeRowGroup(
+                kernels,
+                chunk.columns,
+                request.compression,
+                roomFrom(port) ?? packed,
+                () => sumBefore(task.rows, part, control),
+                to === sizeBytes,
               )
         packed = Math.max(packed, Math.ceil((group?.bytes.length ?? 0) * 1.1))
         waitForWriter(control, part, task.partsAhead)

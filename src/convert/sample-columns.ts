@@ -8,6 +8,8 @@ import type { PlainTextPlan } from './plain-text-source.js'
 /** Smaller files are done before a look at their beginning pays. */
 const SAMPLED_FILE_BYTES = 16 << 20
 const SAMPLE_BYTES = 4 << 20
+/** Of a table of many columns, where all that is asked is which have more than a few texts. */
+const WIDE_SAMPLE_BYTES = 1 << 20
 const BATCH_WORDS = 16_384
 /** Of a part's texts: with so many different ones a column does better without a dictionary. */
 const MOSTLY_NEW = 0.2
@@ -34,9 +36,11 @@ export async function sampleColumns(
   if (plan.sizeBytes < SAMPLED_FILE_BYTES) return found
   const mark = kernels.mark()
   try {
-    const text = kernels.allocate(SAMPLE_BYTES, 4096)
-    const end = text + (await file.read(kernels.u8.subarray(text, text + SAMPLE_BYTES), plan.dataStart))
     const { width, columnOfCell, table, delimiter, quote } = plan.chunk
+    const isWide = hasManyColumns(width)
+    const sampleBytes = isWide ? WIDE_SAMPLE_BYTES : SAMPLE_BYTES
+    const text = kernels.allocate(sampleBytes, 4096)
+    const end = text + (await file.read(kernels.u8.subarray(text, text + sampleBytes), plan.dataStart))
     const batchRows = Math.max(1, Math.floor(BATCH_WORDS / (width + 1)))
     const fields = kernels.allocate((batchRows * (width + 1) + 16) * 4)
     const codes = kernels.allocate(batchRows * 4)
@@ -48,7 +52,6 @@ export async function sampleColumns(
         return [{ position, dictionary, before: 0, rowsBefore: 0 }]
       },
     )
-    const isWide = hasManyColumns(width)
     let rows = 0
     const late = text + Math.floor((end - text) * 0.75)
     for (let at = text; at < end; at = kernels.result.next) {

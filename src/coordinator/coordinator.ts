@@ -152,8 +152,10 @@ export class Coordinator {
         return
       }
       job.stage = 'waiting'
-      lanes.ready(claim.dropId)?.turn.resolve()
-      await abortable(job.turn.promise, this.options.draining)
+      const first = lanes.ready(claim.dropId)
+      first?.turn.resolve()
+      // Most drops are alone in their lane and wait for nobody.
+      if (first !== job || this.options.draining.aborted) await abortable(job.turn.promise, this.options.draining)
       job.stage = 'committing'
       const records = await this.commit(claim, converted.done)
       job.stage = 'filing'
@@ -245,7 +247,6 @@ export class Coordinator {
       bytes: claim.bytes!,
       rule_sha256: order.rule_sha256,
     }
-    const base = { record_id: staged.recordId, rows: staged.rows, invalid: staged.invalid }
     try {
       const outcome = await this.options.store.commitVersion({
         tx: staged.tx,
@@ -260,10 +261,12 @@ export class Coordinator {
         force: claim.document.force,
       })
       return {
-        ...base,
+        record_id: staged.recordId,
         // 'already': an attempt before a crash made this version.
         outcome: outcome.outcome === 'already' ? (outcome.version === 1 ? 'created' : 'updated') : outcome.outcome,
         version: outcome.version,
+        rows: staged.rows,
+        invalid: staged.invalid,
         key: outcome.key,
         parquet_sha256: outcome.parquetSha256,
         code: null,
@@ -272,7 +275,7 @@ export class Coordinator {
     } catch (error) {
       if (!(error instanceof IntakeError) || !FAULTS_OF_RECORD.has(error.code)) throw error
       await this.discard(staged.tx)
-      return { ...base, outcome: 'quarantined', version: null, key: null, parquet_sha256: null, code: error.code, message: error.message }
+      return withheldRecord(staged, error.code, error.message)
     }
   }
 
@@ -332,17 +335,7 @@ export class Coordinator {
   }
 
   private withheldRecords(done: ConvertDone): RecordResult[] {
-    return done.withheld.map((record) => ({
-      record_id: record.recordId,
-      outcome: 'quarantined',
-      version: null,
-      rows: record.rows,
-      invalid: record.invalid,
-      key: null,
-      parquet_sha256: null,
-      code: record.invalid > 0 ? (done.problem?.code ?? null) : null,
-      message: null,
-    }))
+    return done.withheld.map((record) => withheldRecord(record, record.invalid > 0 ? (done.problem?.code ?? null) : null, null))
   }
 
   private dropReceipt(
@@ -354,10 +347,7 @@ export class Coordinator {
   ): DropReceipt {
     const order = claim.document.order
     return {
-      ...receiptHead(claim),
-      code: fault?.code ?? null,
-      message: fault?.message ?? null,
-      hint: fault === null ? null : ERRORS[fault.code].hint,
+      ...receiptHead(claim, fault === null ? NO_FAULT : { ...fault, hint: ERRORS[fault.code].hint }),
       kind: 'drop',
       outcome,
       source: order?.source ?? null,
@@ -408,10 +398,7 @@ export class Coordinator {
     const { filing, space } = this.options
     const result = claim.problem === null ? await space.whenRoom(() => this.decide(claim)) : refusedByClaim(claim.problem)
     const base: DecisionReceipt = {
-      ...receiptHead(claim),
-      code: result.code,
-      message: result.message,
-      hint: result.hint,
+      ...receiptHead(claim, result),
       kind: 'decision',
       outcome: result.outcome,
       decision_id: result.decision_id,
@@ -450,8 +437,10 @@ interface Refusal {
   readonly message: string
 }
 
-/** What every receipt says of its claim; where the original went and when it was finished are known later. */
-function receiptHead(claim: Claim) {
+const NO_FAULT = { code: null, message: null, hint: null }
+
+/** What every receipt says of its claim, in the order of the document; where the original went and when it was finished are known later. */
+function receiptHead(claim: Claim, fault: { code: string | null; message: string | null; hint: string | null }) {
   const { document } = claim
   return {
     format: 1 as const,
@@ -461,8 +450,29 @@ function receiptHead(claim: Claim) {
     bytes: claim.bytes,
     received_at: document.received_at,
     finished_at: '',
+    code: fault.code,
+    message: fault.message,
+    hint: fault.hint,
     stored_at: null,
     requeue_of: document.requeue_of,
+  }
+}
+
+function withheldRecord(
+  { recordId, rows, invalid }: { readonly recordId: string; readonly rows: number; readonly invalid: number },
+  code: string | null,
+  message: string | null,
+): RecordResult {
+  return {
+    record_id: recordId,
+    outcome: 'quarantined',
+    version: null,
+    rows,
+    invalid,
+    key: null,
+    parquet_sha256: null,
+    code,
+    message,
   }
 }
 

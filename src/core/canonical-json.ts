@@ -14,10 +14,13 @@ export function canonicalJson(value: unknown): string {
   }
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
   if (typeof value === 'object') {
-    const members = Object.entries(value)
-      .filter(([, v]) => v !== undefined)
-      .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-    return `{${members.map(([k, v]) => `${canonicalJson(k)}:${canonicalJson(v)}`).join(',')}}`
+    let out = ''
+    // Without a comparator texts are sorted by their UTF-16 code units, as the RFC asks for.
+    for (const name of Object.keys(value).sort()) {
+      const member = (value as Record<string, unknown>)[name]
+      if (member !== undefined) out += `${out === '' ? '' : ','}${canonicalJson(name)}:${canonicalJson(member)}`
+    }
+    return `{${out}}`
   }
   throw new Error(`canonical JSON has no ${typeof value}`)
 }

@@ -13,6 +13,7 @@ const ENCODED_PATH = /^(?:[A-Za-z0-9._~/ +,=@()-]|%[0-9A-F]{2})*$/
 /** The bytes behind an encoded path. Throws on a text that `encodePath` cannot have made. */
 export function decodePath(text: string): Buffer {
   if (!ENCODED_PATH.test(text)) throw new Error('not a percent-encoded path')
+  if (!text.includes('%')) return Buffer.from(text, 'latin1')
   return Buffer.from(
     text.replace(/%([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
     'latin1',

@@ -29,16 +29,21 @@ export const tableName = z.string().regex(TABLE_NAME, 'must be letters, digits, 
 export const count = z.number().int().nonnegative().safe()
 
 /** Bytes that stand for themselves in an encoded path. */
-const PLAIN = /^[A-Za-z0-9._~/ +,=@()-]$/
+const PLAIN = /^[A-Za-z0-9._~/ +,=@()-]*$/
+
+/** Each byte as an encoded path shows it. */
+const ENCODED = Array.from({ length: 256 }, (_, byte) => {
+  const c = String.fromCharCode(byte)
+  return PLAIN.test(c) ? c : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
+})
 
 /** The exact bytes of a path, percent-encoded, never cut. `decodePath` (drop.ts) gives them back. */
 export function encodePath(path: Buffer | string): string {
-  const bytes = typeof path === 'string' ? Buffer.from(path, 'utf8') : path
+  // Most names are plain from end to end.
+  const text = typeof path === 'string' ? path : path.toString('latin1')
+  if (PLAIN.test(text)) return text
   let out = ''
-  for (const byte of bytes) {
-    const c = String.fromCharCode(byte)
-    out += PLAIN.test(c) ? c : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
-  }
+  for (const byte of typeof path === 'string' ? Buffer.from(path, 'utf8') : path) out += ENCODED[byte]!
   return out
 }
 

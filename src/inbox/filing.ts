@@ -110,14 +110,13 @@ export class Filing {
     return join(this.roots.quarantine, `${claim.dropId}-${storedNameOf(claim)}`, originalName(claim))
   }
 
-  /** Durable when it returns. 'exists': an earlier attempt wrote it; that one stands. */
+  /** Durable when it returns. 'exists': an earlier attempt wrote it; that one stands. The members are written in the order they have. */
   async writeReceipt(receipt: Receipt): Promise<'written' | 'exists'> {
-    const document = receiptDocument.parse(receipt)
-    const path = this.receiptPath(document.drop_id)
+    const path = this.receiptPath(receipt.drop_id)
     const folder = dirname(path)
     await this.ensureFolder(folder)
-    const temporary = this.receiptDraft(document.drop_id)
-    const bytes = Buffer.from(`${JSON.stringify(document, null, 2)}\n`, 'utf8')
+    const temporary = this.receiptDraft(receipt.drop_id)
+    const bytes = Buffer.from(`${JSON.stringify(receipt, null, 2)}\n`, 'utf8')
     // Synced under another name first: what has the receipt's name is whole, so its being there is proof enough for recovery.
     const file = await this.files.overwrite(temporary)
     try {

@@ -97,7 +97,7 @@ export class Inbox {
   /** What is before it in the queue was taken. */
   private head = 0
   /** Keys in the queue or being claimed. */
-  private readonly busy = new Set<string>()
+  private readonly busy = new Map<string, Queued>()
   private readonly held = new Map<string, Held>()
   private inFlight = 0
   private readonly claiming = new Set<Promise<void>>()
@@ -349,17 +349,23 @@ export class Inbox {
         waiting: ({ path, code, message }) => wait(keyOf(path), code, message, true),
         // Claims know their own files.
         claimed: () => {},
+        // It is claimed as it was when it settled, and the claim looks whether it still is. A scan a second over thousands that wait for
+        // their turn would cost as much as to take them.
+        isBusy: (path) => {
+          const key = keyOf(path)
+          const busy = this.busy.get(key)
+          if (busy === undefined) return false
+          candidates++
+          seen?.add(key)
+          startKeys?.add(key)
+          this.gate.keep(key)
+          for (const sidecar of busy.sidecars) this.gate.keep(sidecar.key)
+          return true
+        },
         candidate: (found) => {
           candidates++
           const key = keyOf(found.path)
           seen?.add(key)
-          if (this.busy.has(key)) {
-            // It is claimed as it was when it settled, and the claim looks whether it still is.
-            startKeys?.add(key)
-            this.gate.keep(key)
-            for (const sidecar of found.sidecars) this.gate.keep(keyOf(sidecar.path))
-            return
-          }
           const states = [this.gate.observe(key, found.stat), ...found.sidecars.map((s) => this.gate.observe(keyOf(s.path), s.stat))]
           if (found.missing.length > 0) {
             const names = found.missing.map((kind) => `.${kind === 'manifest' ? 'manifest.json' : kind}`).join(', ')
@@ -467,7 +473,7 @@ export class Inbox {
     const pending = this.once?.pending ?? null
     const wanted = settled.filter((q) => !this.busy.has(q.key) && (this.once === null || (pending!.has(q.key) && !this.once.late)))
     wanted.sort((a, b) => (a.mtimeNs < b.mtimeNs ? -1 : a.mtimeNs > b.mtimeNs ? 1 : a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
-    for (const item of wanted) this.busy.add(item.key)
+    for (const item of wanted) this.busy.set(item.key, item)
     this.queue = this.queued === 0 ? wanted : this.queue.slice(this.head).concat(wanted)
     this.head = 0
   }

@@ -29,6 +29,8 @@ export interface ScanVisitor {
     readonly sidecars: readonly FoundSidecar[]
     readonly missing: readonly SidecarKind[]
   }): void
+  /** True for a file that is being taken already: it is not looked at then, for whoever takes it does that. */
+  isBusy?(path: Buffer): boolean
   /** Something that stays where it is. */
   waiting(found: { readonly path: Buffer; readonly code: ErrorCode; readonly message: string }): void
   /** The hidden file of a claim. */
@@ -146,6 +148,7 @@ export class Scanner {
     visitor: ScanVisitor,
   ): Promise<void> {
     const path = joinBytes(folder, name)
+    if (visitor.isBusy?.(path) === true) return
     if (this.rule.kind === 'decision') {
       if (!isDecisionName(path)) {
         visitor.waiting({ path, code: 'NO_SOURCE', message: 'Decisions are files named *.decision.json' })

@@ -77,6 +77,13 @@ export interface Kernels {
   lookup(fields: number, stride: number, column: number, rows: number, table: number, codes: number): number
   /** Puts entries 0 to `size` into 2 ** `bits` free slots. For `TextDictionary` as well. */
   fillSlots(slots: number, bits: number, entries: number, size: number): void
+  /**
+   * Codes of texts that stand in the table of a shape (`text-shape.ts`), one word a row at `codes`. The rows of all others go to `misses`, four
+   * words each, of which the first two are a field for `lookup` with stride 4; there is room for all rows. Returns how many they are.
+   */
+  shapedCodes(fields: number, stride: number, column: number, rows: number, shape: number, codes: number, misses: number): number
+  /** Gives rows that were missed their codes, and puts these into the table where there is a place for them. */
+  placeCodes(misses: number, count: number, missCodes: number, shape: number, codes: number): void
 
   /**
    * Parquet bit-packing of `count` words at `codes`, least significant bit first, the last group of eight filled up with zeros. `width`: 1

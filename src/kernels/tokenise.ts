@@ -20,6 +20,22 @@ function below(four: number, above: number): number {
   return gathered(~(((four | HIGH) - above) | four) & HIGH)
 }
 
+/** Says where and why the work ended, and returns the rows. */
+function stop(
+  result: TokeniseResult,
+  rows: number,
+  status: TokeniseResult['status'],
+  next: number,
+  recordEnd: number,
+  fields: number,
+): number {
+  result.next = next
+  result.status = status
+  result.recordEnd = recordEnd
+  result.fields = fields
+  return rows
+}
+
 /**
  * `Kernels.tokenise`, 32 bytes at a time: they give one bit for each byte that may end something, and only those bytes are looked at.
  * The WebAssembly form uses it too: for a last record without a line end, and to say what is wrong with a record that it stopped at.
@@ -38,14 +54,7 @@ export function tokenise(
   result: TokeniseResult,
 ): number {
   let rows = 0
-  const stop = (status: TokeniseResult['status'], next: number, recordEnd: number, fields: number): number => {
-    result.next = next
-    result.status = status
-    result.recordEnd = recordEnd
-    result.fields = fields
-    return rows
-  }
-  if (maxRows === 0 || start >= end) return stop('more', start, start, 0)
+  if (maxRows === 0 || start >= end) return stop(result, rows, 'more', start, start, 0)
   // Where both stand below, one comparison finds them with the line ends, and a few bytes more than wanted.
   const plain = delimiter <= 0x2c && quote <= 0x2c
   let words = out >>> 2
@@ -85,18 +94,18 @@ export function tokenise(
         if (fields < width) i32[words + fields] = field
       } else if (byte === LF) {
         fields++
-        if (fields !== width) return stop(at - returned === record ? 'blank' : 'ragged', record, at + 1, fields)
+        if (fields !== width) return stop(result, rows, at - returned === record ? 'blank' : 'ragged', record, at + 1, fields)
         i32[words + width] = at - returned + 1
         rows++
         record = at + 1
-        if (rows === maxRows || record === end) return stop('more', record, record, 0)
+        if (rows === maxRows || record === end) return stop(result, rows, 'more', record, record, 0)
         words += width + 1
         i32[words] = record
         field = record
         fields = 0
         returned = 0
       } else if (byte === quote && byte !== 0) {
-        if (at !== field) return stop('odd', record, at, 0)
+        if (at !== field) return stop(result, rows, 'odd', record, at, 0)
         let p = at + 1
         let inner = 0
         for (;;) {
@@ -106,17 +115,17 @@ export function tokenise(
             p++
           }
           // Not closed so far, or the quote is the last byte there is, and the next one could double it.
-          if (p === end) return final ? stop('odd', record, end, 0) : stop('more', record, record, 0)
-          if (inner === 0) return stop('odd', record, p, 0)
+          if (p === end) return stop(result, rows, final ? 'odd' : 'more', record, final ? end : record, 0)
+          if (inner === 0) return stop(result, rows, 'odd', record, p, 0)
           p++
           if (p < end && u8[p] === quote) p++
           else break
         }
         if (p === end) {
-          if (!final) return stop('more', record, record, 0)
+          if (!final) return stop(result, rows, 'more', record, record, 0)
         } else {
           inner = u8[p]!
-          if (inner !== delimiter && inner !== LF && inner !== CR) return stop('odd', record, p, 0)
+          if (inner !== delimiter && inner !== LF && inner !== CR) return stop(result, rows, 'odd', record, p, 0)
         }
         // What is quoted is struck out.
         if (p < block + 32) marks &= -1 << (p - block)
@@ -125,18 +134,18 @@ export function tokenise(
           break
         }
       } else if (byte === CR) {
-        if (at + 1 === end) return final ? stop('odd', record, at, 0) : stop('more', record, record, 0)
-        if (u8[at + 1] !== LF) return stop('odd', record, at, 0)
+        if (at + 1 === end) return stop(result, rows, final ? 'odd' : 'more', record, final ? at : record, 0)
+        if (u8[at + 1] !== LF) return stop(result, rows, 'odd', record, at, 0)
         returned = 1
-      } else if (byte === 0) return stop('odd', record, at, 0)
+      } else if (byte === 0) return stop(result, rows, 'odd', record, at, 0)
     }
   }
-  if (!final) return stop('more', record, record, 0)
+  if (!final) return stop(result, rows, 'more', record, record, 0)
   fields++
-  if (fields !== width) return stop(end === record ? 'blank' : 'ragged', record, end, fields)
+  if (fields !== width) return stop(result, rows, end === record ? 'blank' : 'ragged', record, end, fields)
   i32[words + width] = end + 1
   rows++
-  return stop('more', end, end, 0)
+  return stop(result, rows, 'more', end, end, 0)
 }
 
 /** The delimiter, the quote, and what is not above CR. */
@@ -196,21 +205,17 @@ export function skipRecords(
   skipped: SkippedRecords,
 ): number {
   const bytes = memory.subarray(start, end)
-  const find = (byte: number, from: number): number => {
-    const at = bytes.indexOf(byte, from)
-    return at < 0 ? bytes.length : at
-  }
   skipped.next = 0
   skipped.inside = 0
   let count = 0
   let quoted = inside === 1
-  let nextQuote = quote === 0 ? bytes.length : find(quote, 0)
+  let nextQuote = quote === 0 ? bytes.length : placeOf(bytes, quote, 0)
   for (let at = 0; ; ) {
-    const lineEnd = quoted ? bytes.length : find(LF, at)
+    const lineEnd = quoted ? bytes.length : placeOf(bytes, LF, at)
     if (nextQuote < lineEnd) {
       quoted = !quoted
       at = nextQuote + 1
-      nextQuote = find(quote, at)
+      nextQuote = placeOf(bytes, quote, at)
       continue
     }
     if (lineEnd === bytes.length) break
@@ -220,4 +225,9 @@ export function skipRecords(
   }
   skipped.inside = quoted ? 1 : 0
   return count
+}
+
+function placeOf(bytes: Buffer, byte: number, from: number): number {
+  const at = bytes.indexOf(byte, from)
+  return at < 0 ? bytes.length : at
 }

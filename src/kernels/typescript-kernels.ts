@@ -6,6 +6,7 @@ import { KernelMemory, PAGE_BYTES } from './memory.js'
 import { parseDate, parseDecimal, parseDouble, parseInt32, parseInt64, parseTime, parseTimestamp } from './parse.js'
 import * as records from './records.js'
 import { compressSnappy, compressSnappyFixed, compressSnappyTexts } from './snappy.js'
+import { placeCodes, shapedCodes } from './text-shape.js'
 import { fillSlots, lookup } from './text-table.js'
 import { copyTexts } from './texts.js'
 import { countByte, recordAfter, skipRecords, tokenise } from './tokenise.js'
@@ -72,6 +73,14 @@ export class TypescriptKernels extends KernelMemory implements Kernels {
 
   fillSlots(slots: number, bits: number, entries: number, size: number): void {
     fillSlots(this.i32, this.view, slots, bits, entries, size)
+  }
+
+  shapedCodes(fields: number, stride: number, column: number, rows: number, shape: number, codes: number, misses: number): number {
+    return shapedCodes(this.u8, this.i32, fields, stride, column, rows, shape, codes, misses)
+  }
+
+  placeCodes(misses: number, count: number, missCodes: number, shape: number, codes: number): void {
+    placeCodes(this.i32, misses, count, missCodes, shape, codes)
   }
 
   packBits(codes: number, count: number, width: number, out: number): number {

@@ -21,6 +21,8 @@ interface Exports {
   readonly tokenise: (start: number, end: number, width: number, delimiter: number, quote: number, out: number, maxRows: number) => number
   readonly lookup: Kernels['lookup']
   readonly fillSlots: Kernels['fillSlots']
+  readonly shapedCodes: Kernels['shapedCodes']
+  readonly placeCodes: Kernels['placeCodes']
   readonly packBits: Kernels['packBits']
   readonly encodeHybrid8: (values: number, count: number, width: number, out: number) => number
   readonly encodeHybrid32: (values: number, count: number, width: number, out: number) => number
@@ -154,6 +156,14 @@ export class WebassemblyKernels extends KernelMemory implements Kernels {
 
   fillSlots(slots: number, bits: number, entries: number, size: number): void {
     this.code.fillSlots(slots, bits, entries, size)
+  }
+
+  shapedCodes(fields: number, stride: number, column: number, rows: number, shape: number, codes: number, misses: number): number {
+    return this.code.shapedCodes(fields, stride, column, rows, shape, codes, misses)
+  }
+
+  placeCodes(misses: number, count: number, missCodes: number, shape: number, codes: number): void {
+    this.code.placeCodes(misses, count, missCodes, shape, codes)
   }
 
   packBits(codes: number, count: number, width: number, out: number): number {

@@ -154,12 +154,13 @@ class ColumnHasher {
   appendPiece(piece: ContentPiece, bytes: Uint8Array): void {
     const at = ([from, to]: Span): Uint8Array => bytes.subarray(from, to)
     if (piece.kind === 'blocks') {
-      assert(this.rowsInBlock === 0, 'whole blocks follow whole blocks')
+      assert(this.rowsInBlock === 0 && this.rows % CONTENT_BLOCK_ROWS === 0, 'whole blocks follow whole blocks')
       const digests = at(piece.digests)
       for (let i = 0; i < digests.length; i += 32) this.digests.push(Buffer.from(digests.subarray(i, i + 32)))
-      this.rows += (digests.length / 32) * CONTENT_BLOCK_ROWS
+      this.rows += piece.rows
       return
     }
+    assert(this.rowsInBlock === this.rows % CONTENT_BLOCK_ROWS, 'nothing follows a block that is short')
     const streams = this.streams(piece.rows)
     streams.validity(piece.validity === null ? ONES.subarray(0, piece.rows) : at(piece.validity))
     streams.values(at(piece.values))

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import type { KernelColumn } from '../columns/kernel-column.js'
 import type { PhysicalType } from '../columns/vector.js'
 import type { Kernels } from '../kernels/kernels.js'
@@ -15,7 +15,7 @@ const SLAB_BYTES = 1 << 20
 export const ONES = new Uint8Array(CONTENT_BLOCK_ROWS).fill(1)
 /** What missing rows of a block are in each stream, also in that of the widest values. */
 export const ZEROS = new Uint8Array(CONTENT_BLOCK_ROWS * 16)
-let digestOfOnes: Buffer | null = null
+let digestOfOnes: { readonly rows: number; readonly digest: Buffer } | null = null
 /** Of blocks without any value, by the bytes of a row among the values; 0 for texts. */
 const emptyBlocks = new Map<number, Buffer>()
 
@@ -41,8 +41,8 @@ export type ContentPiece =
       readonly values: Span
       readonly texts: Span | null
     }
-  /** Digests of whole blocks, 32 bytes each. */
-  | { readonly kind: 'blocks'; readonly digests: Span }
+  /** Digests of whole blocks, 32 bytes each. The last one of a file may have fewer rows than the others. */
+  | { readonly kind: 'blocks'; readonly rows: number; readonly digests: Span }
 
 /** Sends the rows `[from, to)` of a column down their streams. The memory of the kernels is left as it was found. */
 export function streamRows(kernels: Kernels, column: KernelColumn, from: number, to: number, streams: ContentStreams): void {
@@ -121,45 +121,50 @@ function slab(words: Uint32Array, lengths: number, from: number, to: number): { 
 
 /**
  * A column's rows as pieces that another thread can hash on: digests of the blocks that lie within these rows, and the rows before and after
- * them as they are. Their bytes go to the end of `sink`. `before`: how many rows stand before these in the file.
+ * them as they are. Their bytes go to the end of `sink`. `before`: how many rows stand before these in the file. `endsFile`: none stand behind
+ * them, which makes the last ones a block too.
  */
-export function contentPieces(kernels: Kernels, column: KernelColumn, before: number, sink: ByteSink): ContentPiece[] {
+export function contentPieces(kernels: Kernels, column: KernelColumn, before: number, sink: ByteSink, endsFile = false): ContentPiece[] {
   const { rows } = column
   const pieces: ContentPiece[] = []
   const first = Math.min((CONTENT_BLOCK_ROWS - (before % CONTENT_BLOCK_ROWS)) % CONTENT_BLOCK_ROWS, rows)
   if (first > 0) pieces.push(copiedRows(kernels, column, 0, first, sink))
   const digests = sink.length
   let at = first
-  for (; at + CONTENT_BLOCK_ROWS <= rows; at += CONTENT_BLOCK_ROWS) sink.append(blockDigest(kernels, column, at))
-  if (sink.length > digests) pieces.push({ kind: 'blocks', digests: [digests, sink.length] })
+  while (at + CONTENT_BLOCK_ROWS <= rows || (endsFile && at < rows)) {
+    const end = Math.min(at + CONTENT_BLOCK_ROWS, rows)
+    sink.append(blockDigest(kernels, column, at, end))
+    at = end
+  }
+  if (sink.length > digests) pieces.push({ kind: 'blocks', rows: at - first, digests: [digests, sink.length] })
   if (at < rows) pieces.push(copiedRows(kernels, column, at, rows, sink))
   return pieces
 }
 
-function blockDigest(kernels: Kernels, column: KernelColumn, from: number): Buffer {
-  if (column.nulls < column.rows) return digestOfBlock(kernels, column, from)
+function blockDigest(kernels: Kernels, column: KernelColumn, from: number, to: number): Buffer {
+  if (column.nulls < column.rows || to - from < CONTENT_BLOCK_ROWS) return digestOfBlock(kernels, column, from, to)
   const width = widthIn(column)
   let digest = emptyBlocks.get(width)
   if (digest === undefined) {
-    digest = digestOfBlock(kernels, column, from)
+    digest = digestOfBlock(kernels, column, from, to)
     emptyBlocks.set(width, digest)
   }
   return digest
 }
 
-function digestOfBlock(kernels: Kernels, column: KernelColumn, from: number): Buffer {
+function digestOfBlock(kernels: Kernels, column: KernelColumn, from: number, to: number): Buffer {
   const validity = column.validity === 0 ? null : createHash('sha256')
   const values = createHash('sha256')
   const texts = physicalOf(column) === 'BYTE_ARRAY' ? createHash('sha256') : null
-  streamRows(kernels, column, from, from + CONTENT_BLOCK_ROWS, {
+  streamRows(kernels, column, from, to, {
     validity: (bytes) => void validity?.update(bytes),
     values: (bytes) => void values.update(bytes),
     texts: (bytes) => void texts!.update(bytes),
     end: () => {},
   })
-  digestOfOnes ??= createHash('sha256').update(ONES).digest()
+  if (digestOfOnes?.rows !== to - from) digestOfOnes = { rows: to - from, digest: hash('sha256', ONES.subarray(0, to - from), 'buffer') }
   const block = createHash('sha256')
-    .update(validity === null ? digestOfOnes : validity.digest())
+    .update(validity === null ? digestOfOnes.digest : validity.digest())
     .update(values.digest())
   if (texts !== null) block.update(texts.digest())
   return block.digest()

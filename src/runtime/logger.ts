@@ -96,14 +96,16 @@ export const silentLogger: Logger = {
 }
 
 type PinoMethod = (fields: object, sentence: string) => void
-type PinoLike = Record<LogLevel, PinoMethod> & { child(bindings: object): PinoLike }
+type PinoLike = Record<LogLevel, PinoMethod> & { child(bindings: object): PinoLike; isLevelEnabled(level: LogLevel): boolean }
 
 /** File names come from strangers: every text is made printable before it reaches a terminal or a log viewer. */
 function wrap(pino: PinoLike): Logger {
   const at =
     (level: LogLevel) =>
-    (fields: LogEvent, sentence: string): void =>
-      pino[level](printableFields(fields), printable(sentence))
+    (fields: LogEvent, sentence: string): void => {
+      // Most lines of a quiet log are never written: nothing is made for them.
+      if (pino.isLevelEnabled(level)) pino[level](printableFields(fields), printable(sentence))
+    }
   return {
     trace: at('trace'),
     debug: at('debug'),
@@ -116,10 +118,11 @@ function wrap(pino: PinoLike): Logger {
 }
 
 function printableFields(fields: { readonly [field: string]: LogValue | undefined }): object {
-  const out: [string, unknown][] = []
-  for (const [name, value] of Object.entries(fields)) {
+  const out: Record<string, unknown> = {}
+  for (const name in fields) {
+    const value = fields[name]
     if (value === undefined) continue
-    out.push([name, typeof value === 'string' ? printable(value) : Array.isArray(value) ? value.map(printable) : value])
+    out[name] = typeof value === 'string' ? printable(value) : Array.isArray(value) ? value.map(printable) : value
   }
-  return Object.fromEntries(out)
+  return out
 }

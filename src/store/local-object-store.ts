@@ -21,12 +21,15 @@ export class LocalObjectStore implements ObjectStore {
   private readonly sync: SharedSync
   private readonly root: string
   private readonly scratch: string
+  /** What a key follows: the root in its plain form, and a slash. */
+  private readonly prefix: string
   private readonly known = new Map<string, Promise<void>>()
 
   /** `scratch`: a folder on the same file system, `<root>/staging` by default; it must exist before the first write. */
   constructor(options: { files: Files; root: string; sync?: SharedSync; scratch?: string }) {
     this.files = options.files
     this.root = options.root
+    this.prefix = join(options.root, 'key').slice(0, -'key'.length)
     this.sync = options.sync ?? new SharedSync(options.files)
     this.scratch = options.scratch ?? join(options.root, 'staging')
   }
@@ -37,7 +40,7 @@ export class LocalObjectStore implements ObjectStore {
       segments.every((s) => s !== '' && s !== '.' && s !== '..'),
       'a key has plain segments',
     )
-    return join(this.root, ...segments)
+    return this.prefix + key
   }
 
   urlOf(key: string): string {
@@ -45,7 +48,9 @@ export class LocalObjectStore implements ObjectStore {
   }
 
   async read(key: string): Promise<StoredObject | null> {
-    const bytes = await absentIsNull(() => this.files.read(this.pathOf(key)))
+    const path = this.pathOf(key)
+    // A look first: to open what is not there makes an error, which costs more than all the rest of a new record's reading.
+    const bytes = await absentIsNull(async () => ((await this.files.stat(path)) === null ? null : this.files.read(path)))
     return bytes === null ? null : { bytes, etag: sha256Hex(bytes) }
   }
 
@@ -67,6 +72,8 @@ export class LocalObjectStore implements ObjectStore {
       // Before the name exists: a version is never seen writable. (The stager makes the file with this mode; then there is nothing to do.)
       if (stat !== null && stat.mode !== VERSION_MODE) await this.files.setMode(staged, VERSION_MODE)
     }
+    // The first version of a record has no folder yet; to look costs less than the error of a link that has nowhere to go.
+    if ((await this.files.stat(dirname(path))) === null) await this.makeFolders(dirname(path))
     // link, never rename: rename would overwrite. A crash from here on leaves the name or does not; recovery finds the plan either way.
     let linked = await this.tryLink(staged, path)
     if (linked === 'no-folder') {

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { expect } from 'vitest'
 import { loadKeyring } from '../../src/decisions/keyring.js'
 import { verifyStoredDecision } from '../../src/decisions/verify-decision.js'
-import type { DropReceipt } from '../../src/documents/receipt.js'
+import { type DropReceipt, receipt as receiptDocument } from '../../src/documents/receipt.js'
 import { nodeFiles } from '../../src/runtime/files.js'
 import { auditStore } from '../../src/store/audit.js'
 import type { Finding } from '../../src/store/findings.js'
@@ -37,6 +37,8 @@ export async function expectTidy(workspace: IntakeWorkspace): Promise<void> {
   expect(namesIn(workspace.path('state/claims')), 'claims').toEqual([])
   expect(namesIn(workspace.path('store/staging')), 'staged transactions').toEqual([])
   expect(await findingsOf(workspace)).toEqual([])
+  // Nothing checks a receipt when it is written: it must have its form, and its members their order, as it was made.
+  for (const receipt of workspace.receipts()) expect(JSON.stringify(receiptDocument.parse(receipt))).toBe(JSON.stringify(receipt))
   for (const receipt of workspace.dropReceipts()) {
     expectRowsAddUp(receipt)
     if (receipt.stored_at !== null)

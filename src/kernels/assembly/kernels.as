@@ -1,5 +1,6 @@
 export { countByte, skipRecords, tokenise } from './tokenise'
 export { lookup, fillSlots } from './lookup'
+export { shapedCodes, placeCodes } from './shapes'
 export { packBits, encodeHybrid8, encodeHybrid32 } from './hybrid'
 export { snappyCompress, snappyFixed, snappyTexts } from './snappy'
 export { parseInt32, parseInt64, parseDecimal32, parseDecimal64 } from './integers'

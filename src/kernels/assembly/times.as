@@ -21,13 +21,24 @@ function twoDigits(p: u32): u32 {
   return tens > 9 || ones > 9 ? 100 : tens * 10 + ones
 }
 
+/** Days since 1970-01-01 of `YYYY-MM-DD` at `p`. */
+// @ts-ignore: decorators of functions are AssemblyScript's
+@inline
 function daysAt(p: u32): i32 {
-  const century = twoDigits(p)
-  const yearOfCentury = twoDigits(p + 2)
-  const month = twoDigits(p + 5)
-  const day = twoDigits(p + 8)
-  if (century > 99 || yearOfCentury > 99 || month - 1 > 11 || day - 1 > 30) return NOT_A_DATE
-  if (load<u8>(p, 4) != MINUS || load<u8>(p, 7) != MINUS) return NOT_A_DATE
+  const date = load<u64>(p) ^ 0x2d30302d30303030
+  const last = load<u16>(p, 8) ^ 0x3030
+  const other = (date | (date + 0x7f76767f76767676)) & 0x8080808080808080
+  const otherLast = (<u32>last | (<u32>last + 0x7676)) & 0x8080
+  const pairs = date * 10 + (date >> 8)
+  const day = (<u32>last & 0xff) * 10 + (<u32>last >> 8)
+  if (other != 0 || otherLast != 0) return NOT_A_DATE
+  return daysOf(<u32>pairs & 0xff, <u32>(pairs >> 16) & 0xff, <u32>(pairs >> 40) & 0xff, day)
+}
+
+// @ts-ignore: decorators of functions are AssemblyScript's
+@inline
+function daysOf(century: u32, yearOfCentury: u32, month: u32, day: u32): i32 {
+  if (month - 1 > 11 || day - 1 > 30) return NOT_A_DATE
   const year = century * 100 + yearOfCentury
   if (year == 0) return NOT_A_DATE
   const leap: u32 = (year & 3) == 0 && (yearOfCentury != 0 || (century & 3) == 0) ? 1 : 0
@@ -87,7 +98,41 @@ function microsIn(p: u32, end: u32): u32 {
 
 const NOT_A_TIME: i64 = i64.MIN_VALUE
 
+/**
+ * A timestamp with three digits of a second's fraction, in UTC or without a zone: three words, compared with what stands between the digits
+ * and tested for digits at once. Any other, and any that is none: as `anyTimestampIn` says.
+ */
+// @ts-ignore: decorators of functions are AssemblyScript's
+@inline
 function timestampIn(start: u32, end: u32, unitsPerSecond: u32, utc: bool): i64 {
+  if (end - start != (utc ? 24 : 23)) return anyTimestampIn(start, end, unitsPerSecond, utc)
+  // 'YYYY-MM-', 'DDThh:mm', ':ss.mmmZ'; the lowest byte is the first.
+  const date = load<u64>(start) ^ 0x2d30302d30303030
+  const minutes = load<u64>(start, 8) ^ 0x30303a3030543030
+  const seconds = (load<u64>(start, 16) ^ 0x5a3030302e30303a) & (utc ? u64.MAX_VALUE : 0x00ffffffffffffff)
+  // Added to a byte it sets the top bit from 10 on, or where there is no digit from 1 on.
+  const other =
+    (date | (date + 0x7f76767f76767676)) | (minutes | (minutes + 0x76767f76767f7676)) | (seconds | (seconds + 0x7f7676767f76767f))
+  // Each byte ten times itself and the one behind it: the pairs of digits.
+  const ofDate = date * 10 + (date >> 8)
+  const ofMinutes = minutes * 10 + (minutes >> 8)
+  const ofSeconds = seconds * 10 + (seconds >> 8)
+  const century = <u32>ofDate & 0xff
+  const yearOfCentury = <u32>(ofDate >> 16) & 0xff
+  const month = <u32>(ofDate >> 40) & 0xff
+  const day = <u32>ofMinutes & 0xff
+  const hour = <u32>(ofMinutes >> 24) & 0xff
+  const minute = <u32>(ofMinutes >> 48) & 0xff
+  const second = <u32>(ofSeconds >> 8) & 0xff
+  const millis = (<u32>(ofSeconds >> 32) & 0xff) * 10 + (<u32>(seconds >> 48) & 0xff)
+  if ((other & 0x8080808080808080) != 0 || hour > 23 || minute > 59 || second > 59) return NOT_A_TIME
+  const days = daysOf(century, yearOfCentury, month, day)
+  if (days == NOT_A_DATE) return NOT_A_TIME
+  const value = (<i64>days * 86_400 + hour * 3600 + minute * 60 + second) * 1000 + millis
+  return unitsPerSecond == 1000 ? value : value * 1000
+}
+
+function anyTimestampIn(start: u32, end: u32, unitsPerSecond: u32, utc: bool): i64 {
   if (end - start < 19 || load<u8>(start, 10) != 0x54) return NOT_A_TIME
   const days = daysAt(start)
   const secondOfDay = secondAt(start + 11)

@@ -79,6 +79,12 @@ function modelOf(column: Column, raws: readonly string[]): unknown[] | null {
   return valuesOf(builder.take())
 }
 
+/** Whether each code that no earlier row has is one more than all before it. */
+function firstsAscend(codes: Uint32Array, validity: Uint8Array): boolean {
+  let next = 0
+  return codes.every((code, row) => validity[row] === 0 || code < next || code === next++)
+}
+
 const COLUMNS: readonly (readonly [string, Column, readonly string[], (i: number) => string])[] = [
   ['number', columnOf({ type: 'number' }), ['1.5', '1.50', '"1.5"', '-0', '0', 'NaN', '', 'NA', '"NA"'], (i) => `${i / 8}`],
   ['integer', columnOf({ type: 'integer', constraints: { minimum: 0 } }), ['1', '01', '+1', '', '""', '2'], (i) => `${i}`],
@@ -210,6 +216,47 @@ describe('the cells of a column', () => {
         return taken.form === 'plain' && taken.mayRepeat === true
       })
     expect([saysSo(true), saysSo(false)]).toEqual([true, false])
+  })
+
+  it.each([
+    ['numbers', columnOf({ type: 'number' }), (i: number) => (i / 100).toFixed(2)],
+    ['numbers of any length', columnOf({ type: 'number' }), (i: number) => `${i / 8}`],
+    ['integers', columnOf({ type: 'integer' }), (i: number) => `${i}`],
+    ['integers beyond what has a place', columnOf({ type: 'integer' }), (i: number) => `${i * 999}`],
+    ['names with a number', columnOf({ type: 'string' }), (i: number) => `BH-${i}`],
+    ['dates', columnOf({ type: 'date' }), (i: number) => new Date((10_000 + (i % 900)) * 86_400_000).toISOString().slice(0, 10)],
+    ['texts that change', columnOf({ type: 'string' }), (i: number) => (i < 1500 ? `BH-${i}` : `X${i % 700}`)],
+  ] as const)('have their codes by first appearance where texts of one shape are many: %s', (_, column, textFor) => {
+    // Any order, and every 37th row one of another form.
+    const others = ['', 'NA', ...(column.physical === 'INT32' ? [] : ['"7"', '007', '-1', '12'])]
+    const raws = Array.from({ length: 12_000 }, (__, i) => (i % 37 === 0 ? others[(i / 37) % others.length]! : textFor((i * 7919) % 2503)))
+    const batches = Array.from({ length: 12 }, (__, i) => raws.slice(i * 1000, (i + 1) * 1000))
+    const turned = [...batches].reverse()
+    const [first, second, third] = inBoth((kernels) => {
+      const cells = cellsOf(kernels, column)
+      return [batches, turned, batches].map((chunk) => takeChunk(kernels, cells, chunk))
+    })
+    const [alone] = inBoth((kernels) => [takeChunk(kernels, cellsOf(kernels, column), turned)])
+    if (typeof first === 'string' || typeof second === 'string') throw new Error('not taken')
+    expect(valuesOf(first!)).toEqual(modelOf(column, raws))
+    expect(first!.form).toBe('dictionary')
+    expect(first!.form === 'dictionary' && firstsAscend(first!.codes, first!.validity)).toBe(true)
+    expect(third).toEqual(first)
+    expect(second).toEqual(alone)
+  })
+
+  it('are wrong where a text of their shape is no value', () => {
+    const day = (i: number): string => new Date((10_950 + i) * 86_400_000).toISOString().slice(0, 10)
+    const raws = Array.from({ length: 6000 }, (_, i) => (i % 7 === 0 ? '' : day(i % 800)))
+    for (const bad of ['1999-12-00', '1999-00-00', '1991-00-00', '2001-02-29', '2000-13-01']) {
+      const found = inBoth((kernels) => {
+        const cells = cellsOf(kernels, columnOf({ type: 'date' }))
+        return [takeChunk(kernels, cells, [raws.slice(0, 3000), raws.slice(3000)]), takeChunk(kernels, cells, [raws, [bad]])].map(
+          (c) => typeof c,
+        )
+      })
+      expect(found, bad).toEqual(['object', 'string'])
+    }
   })
 
   it('keep bounds and required values by their own rows, not by those of an earlier chunk', () => {

@@ -54,6 +54,23 @@ describe('paths in documents', () => {
     )
   })
 
+  it('escape every byte that is not plain, and only those, in names of any length', () => {
+    const plain = /^[A-Za-z0-9._~/ +,=@()-]$/
+    fc.assert(
+      fc.property(fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.stringMatching(/^[A-Za-z0-9._~/ +,=@()-]{0,40}$/)), (name) => {
+        const bytes = Buffer.from(name)
+        const expected = [...bytes].map((byte) => {
+          const c = String.fromCharCode(byte)
+          return plain.test(c) ? c : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
+        })
+        expect(encodePath(bytes)).toBe(expected.join(''))
+        if (typeof name === 'string') expect(encodePath(name)).toBe(name)
+      }),
+    )
+    expect(encodePath('é\n')).toBe('%C3%A9%0A')
+    expect(encodePath('a\n')).toBe('a%0A')
+  })
+
   it('are refused when encodePath cannot have made them', () => {
     for (const text of ['a%', 'a%zz', 'a%0a', 'a\n', 'é', '%2']) expect(() => decodePath(text)).toThrow('percent-encoded')
   })

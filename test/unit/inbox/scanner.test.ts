@@ -151,6 +151,31 @@ describe('a scan', () => {
     expect((await scan()).candidates).toEqual(['strict/a.csv strict file+sha256-done'])
   })
 
+  it('neither looks at files that are being taken nor says a word of them', async () => {
+    for (const path of ['borelogs/a.csv', 'borelogs/b.csv', 'other/c.csv', 'top.csv']) await bench.drop(path)
+    const looked: string[] = []
+    const files: Files = {
+      ...quickFiles,
+      stat: (path) => {
+        looked.push(path.toString().slice(bench.path('inbox').length + 1))
+        return quickFiles.stat(path)
+      },
+    }
+    const told: string[] = []
+    const note = ({ path }: { path: Buffer }): void => void told.push(path.toString())
+    const scanner = new Scanner({ files, root: bench.path('inbox'), rule: { kind: 'drop', sources: bench.sources }, ignore: IGNORE })
+    const summary = await scanner.scan({
+      candidate: note,
+      waiting: note,
+      claimed: note,
+      isBusy: (path) => ['borelogs/a.csv', 'other/c.csv'].includes(path.toString()),
+    })
+    expect(told.sort()).toEqual(['borelogs/b.csv', 'top.csv'])
+    expect(looked).toContain('borelogs/b.csv')
+    expect(looked).not.toContain('borelogs/a.csv')
+    expect(summary.files).toBe(4)
+  })
+
   it('in decisions/ finds *.decision.json only', async () => {
     for (const name of ['a.decision.json', '.decision.json', 'b.json', 'c.decision.json.tmp'])
       await writeFile(bench.path('decisions', name), '{}')

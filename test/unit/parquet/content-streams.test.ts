@@ -76,12 +76,18 @@ const digestOf = (type: ColumnType, feed: (hasher: ContentHasher) => void): stri
 }
 
 /** Pieces of a column, with the array that their bytes stand in. */
-function piecesOf(kernels: Kernels, vector: ColumnVector, type: ColumnType, before: number): { pieces: ContentPiece[]; bytes: Uint8Array } {
+function piecesOf(
+  kernels: Kernels,
+  vector: ColumnVector,
+  type: ColumnType,
+  before: number,
+  endsFile = false,
+): { pieces: ContentPiece[]; bytes: Uint8Array } {
   return inKernels(kernels, vector, type, (column) => {
     const sink = new ByteSink(0)
     // What is another column's.
     sink.append(Uint8Array.of(9, 9, 9))
-    const pieces = contentPieces(kernels, column, before, sink)
+    const pieces = contentPieces(kernels, column, before, sink, endsFile)
     expect([...sink.bytes().subarray(0, 3)]).toEqual([9, 9, 9])
     // As they arrive from another thread.
     return structuredClone({ pieces, bytes: sink.bytes() })
@@ -89,12 +95,12 @@ function piecesOf(kernels: Kernels, vector: ColumnVector, type: ColumnType, befo
 }
 
 /** The hash of rows cut where `cuts` say, each part as the pieces that another thread would have made of it. */
-function hashOfPieces(kernels: Kernels, type: ColumnType, vector: ColumnVector, cuts: readonly number[]): string {
+function hashOfPieces(kernels: Kernels, type: ColumnType, vector: ColumnVector, cuts: readonly number[], knowsEnd = false): string {
   return digestOf(type, (hasher) => {
     const ends = [...cuts, vector.rows]
     let from = 0
     for (const to of ends) {
-      const { pieces, bytes } = piecesOf(kernels, slice(vector, from, to), type, from)
+      const { pieces, bytes } = piecesOf(kernels, slice(vector, from, to), type, from, knowsEnd && to === vector.rows)
       for (const piece of pieces) hasher.appendPiece(0, piece, bytes)
       from = to
     }
@@ -109,7 +115,10 @@ describe('pieces of a column', () => {
         for (const vector of [plainVector(type, cells), dictionaryVector(type, cells)]) {
           const expected = digestOf(type, (hasher) => hasher.append([vector]))
           for (const cuts of [[], [BLOCK - 1, BLOCK + 1], [BLOCK], [1, 2, 2 * BLOCK], [0, 40_000, 100_000]]) {
-            for (const kernels of forms) expect(hashOfPieces(kernels, type, vector, cuts), `${cuts}`).toBe(expected)
+            for (const kernels of forms) {
+              expect(hashOfPieces(kernels, type, vector, cuts), `${cuts}`).toBe(expected)
+              expect(hashOfPieces(kernels, type, vector, cuts, true), `${cuts}`).toBe(expected)
+            }
           }
         }
       }
@@ -121,8 +130,8 @@ describe('pieces of a column', () => {
       DATE,
       Array.from({ length: 3 * BLOCK }, (_, i) => i),
     )
-    const shape = (rows: number, before: number): (number | string)[] =>
-      piecesOf(forms[1], slice(vector, 0, rows), DATE, before).pieces.map((piece) =>
+    const shape = (rows: number, before: number, endsFile = false): (number | string)[] =>
+      piecesOf(forms[1], slice(vector, 0, rows), DATE, before, endsFile).pieces.map((piece) =>
         piece.kind === 'rows' ? piece.rows : `${(piece.digests[1] - piece.digests[0]) / 32} blocks`,
       )
     expect(shape(0, 0)).toEqual([])
@@ -139,6 +148,25 @@ describe('pieces of a column', () => {
     expect(shape(BLOCK - 1, 0)).toEqual([BLOCK - 1])
     expect(shape(3 * BLOCK, 0)).toEqual(['3 blocks'])
     expect(shape(3 * BLOCK, 7)).toEqual([BLOCK - 7, '2 blocks', 7])
+    expect(shape(0, 0, true)).toEqual([])
+    expect(shape(10, 0, true)).toEqual(['1 blocks'])
+    expect(shape(10, BLOCK - 10, true)).toEqual([10])
+    expect(shape(10, BLOCK - 9, true)).toEqual([9, '1 blocks'])
+    expect(shape(BLOCK + 1, BLOCK, true)).toEqual(['2 blocks'])
+    expect(shape(3 * BLOCK, 7, true)).toEqual([BLOCK - 7, '3 blocks'])
+  })
+
+  test('may not follow a block that is short', () => {
+    const vector = plainVector(DATE, [1, 2, 3])
+    for (const endsFile of [true, false]) {
+      const hasher = new ContentHasher([DATE])
+      const append = (endsHere: boolean): void => {
+        const { pieces, bytes } = piecesOf(forms[1], vector, DATE, 0, endsHere)
+        for (const piece of pieces) hasher.appendPiece(0, piece, bytes)
+      }
+      append(true)
+      expect(() => append(endsFile)).toThrow('assertion failed')
+    }
   })
 
   test('give the hash of one block more or less, before and after it', () => {

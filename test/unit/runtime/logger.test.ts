@@ -30,6 +30,17 @@ describe('JSON lines', () => {
     expect(parsed.time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
   })
 
+  test('below the level nothing is made of the fields either', async () => {
+    const fields = {
+      event: 'daemon.started',
+      get drop_id(): string {
+        throw new Error('it was read')
+      },
+    } as const
+    expect(await logged({ pretty: false, level: 'warn' }, (log) => log.child({ path: 'p' }).info(fields, 'x'))).toBe('')
+    await expect(logged({ pretty: false, level: 'info' }, (log) => log.info(fields, 'x'))).rejects.toThrow('it was read')
+  })
+
   test('below the level nothing is written', async () => {
     expect(await logged({ pretty: false, level: 'warn' }, (log) => log.info({ event: 'daemon.started' }, 'x'))).toBe('')
   })
