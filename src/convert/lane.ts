@@ -75,7 +75,7 @@ export async function runLane(task: LaneTask, files: Files): Promise<LaneResult>
                 request.compression,
                 roomFrom(port) ?? packed,
                 () => sumBefore(task.rows, part, control),
-                to === sizeBytes,
+                { endsFile: to === sizeBytes, digested: request.verify === 'full' },
               )
         packed = Math.max(packed, Math.ceil((group?.bytes.length ?? 0) * 1.1))
         waitForWriter(control, part, task.partsAhead)

@@ -63,6 +63,7 @@ export class RecordWriter {
         columns: table.columns,
         compression: options.compression,
         keyValue: keyValueOf(table),
+        digested: options.verify === 'full',
       })
       return new RecordWriter(options, target, file, writer)
     } catch (error) {

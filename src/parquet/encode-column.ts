@@ -56,20 +56,26 @@ export interface EncodedColumnChunk {
   /** Of the values of the data pages. */
   readonly dataEncoding: Extract<EncodingName, 'PLAIN' | 'RLE_DICTIONARY'>
   readonly statistics: ColumnStatistics
-  /** Of its cells, taken before they were encoded. */
-  readonly digest: ChunkDigest
+  /** Of its cells, taken before they were encoded; null: nobody asks for it. */
+  readonly digest: ChunkDigest | null
 }
 
 /**
  * Encodes one column of a row group at the end of `sink`: DataPage v1, definition levels RLE (every column is OPTIONAL), values PLAIN, or as
  * codes into a dictionary page where that is estimated to be smaller. The same column gives the same bytes, whichever form the kernels have.
- * The memory of the kernels is left as it was found.
+ * The memory of the kernels is left as it was found. `digested`: verification will hold the chunk against its digest.
  */
-export function encodeColumn(kernels: Kernels, column: KernelColumn, compression: Compression, sink: ByteSink): EncodedColumnChunk {
+export function encodeColumn(
+  kernels: Kernels,
+  column: KernelColumn,
+  compression: Compression,
+  sink: ByteSink,
+  digested = true,
+): EncodedColumnChunk {
   const mark = kernels.mark()
   try {
     const coded = column.form === 'dictionary' ? column : column.mayRepeat === true ? codeValues(kernels, column) : null
-    const chunk = new ChunkEncoder(kernels, compression, sink, digestOfColumn(kernels, coded ?? column))
+    const chunk = new ChunkEncoder(kernels, compression, sink, digested ? digestOfColumn(kernels, coded ?? column) : null)
     if (column.nulls === column.rows && column.rows > 0) return chunk.empty(column)
     if (coded !== null && dictionaryPays(kernels, coded)) return chunk.coded(coded)
     return chunk.plain(column.form === 'plain' ? column : toPlain(kernels, column))
@@ -116,7 +122,7 @@ class ChunkEncoder {
     private readonly kernels: Kernels,
     private compression: Compression,
     private readonly sink: ByteSink,
-    private readonly digest: ChunkDigest,
+    private readonly digest: ChunkDigest | null,
   ) {}
 
   /** Rows without any value are one page: there is nothing in it to be found, and pages cost more than they hold. */

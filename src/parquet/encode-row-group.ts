@@ -15,7 +15,7 @@ export interface EncodedRowGroup {
 
 /**
  * Encodes some columns as a row group. `room`: see ByteSink. `before` is asked when all is encoded, for it may have to wait: how many rows
- * stand before these in the file. `endsFile`: none stand behind them.
+ * stand before these in the file. `endsFile`: none stand behind them. `digested`: see `encodeColumn`.
  */
 export function encodeRowGroup(
   kernels: Kernels,
@@ -23,10 +23,10 @@ export function encodeRowGroup(
   compression: Compression,
   room: ArrayBuffer | number,
   before: () => number,
-  endsFile = false,
+  { endsFile = false, digested = true } = {},
 ): EncodedRowGroup {
   const sink = new ByteSink(room)
-  const chunks = columns.map((column) => encodeColumn(kernels, column, compression, sink))
+  const chunks = columns.map((column) => encodeColumn(kernels, column, compression, sink, digested))
   const rowsBefore = before()
   const content = columns.map((column) => contentPieces(kernels, column, rowsBefore, sink, endsFile))
   return {

@@ -72,6 +72,7 @@ export class ParquetFileWriter {
       readonly columns: readonly ColumnType[]
       readonly compression: Compression
       readonly keyValue: ReadonlyMap<string, string>
+      readonly digested?: boolean
     },
   ) {
     this.contentHasher = new ContentHasher(options.columns)
@@ -83,12 +84,14 @@ export class ParquetFileWriter {
   /**
    * Starts a file at the current (first) position of `file`. Column names are written as they are; `unit` goes to each column's key-value
    * metadata, and to the file's under UNITS_KEY when there are no row groups. `keyValue` keeps its order. Zero rows are legal.
+   * `digested` (by default): `writtenFacts` will be asked for.
    */
   static async open(options: {
     file: OpenFile
     columns: readonly ColumnType[]
     compression: Compression
     keyValue: ReadonlyMap<string, string>
+    digested?: boolean
   }): Promise<ParquetFileWriter> {
     assert(options.columns.length > 0, 'a Parquet file has columns')
     return new ParquetFileWriter(options)
@@ -144,7 +147,7 @@ export class ParquetFileWriter {
   }
 
   private encode(kernels: Kernels, column: KernelColumn, index: number): EncodedColumnChunk {
-    const chunk = encodeColumn(kernels, column, this.options.compression, this.pending)
+    const chunk = encodeColumn(kernels, column, this.options.compression, this.pending, this.options.digested)
     for (let from = 0; from < column.rows; ) {
       const to = Math.min(column.rows, from + this.contentHasher.rowsToBlockEnd(index))
       streamRows(kernels, column, from, to, this.contentHasher.streams(index, to - from))
@@ -178,7 +181,7 @@ export class ParquetFileWriter {
 
   private takeRowGroup(rows: number, startByte: number, columns: readonly WrittenChunk[]): void {
     this.rowGroups.push({ rows, startByte, columns })
-    this.chunkDigests.push(columns.map(({ chunk }) => chunk.digest))
+    this.chunkDigests.push(columns.flatMap(({ chunk }) => (chunk.digest === null ? [] : [chunk.digest])))
     this.rows += rows
   }
 
@@ -223,6 +226,10 @@ export class ParquetFileWriter {
   /** After `finish`: what verification holds the file against as long as its writer is there (verify-file.ts, `WrittenFacts`). */
   writtenFacts(): { chunks: readonly (readonly ChunkDigest[])[]; tail: Uint8Array } {
     assert(this.state === 'finished', 'the file is finished')
+    assert(
+      this.chunkDigests.every((ofGroup) => ofGroup.length === this.options.columns.length),
+      'digests were asked for',
+    )
     return { chunks: this.chunkDigests, tail: this.tail }
   }
 

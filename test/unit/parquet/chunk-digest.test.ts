@@ -44,7 +44,7 @@ function cellArbitrary({ physical }: ColumnType): fc.Arbitrary<Cell> {
 
 /** What the writer says, in both forms of the kernels. */
 function writtenDigests(vector: ColumnVector, compression: Compression = 'SNAPPY'): ChunkDigest[] {
-  return kernelForms.map((kernels) => encodeIn(kernels, vector, compression).chunk.digest)
+  return kernelForms.map((kernels) => encodeIn(kernels, vector, compression).chunk.digest!)
 }
 
 /** What verification reads of the chunks of a file of one column, in both forms. */

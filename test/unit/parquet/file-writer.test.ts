@@ -105,6 +105,20 @@ describe('nothing goes wrong in silence', () => {
     }
   })
 
+  test('digests that were not asked for are nothing that a file could be held against, and the file is the same', async () => {
+    const written = async (digested: boolean): Promise<{ writer: ParquetFileWriter; bytes: Uint8Array }> => {
+      const file = new MemoryFile()
+      const writer = await ParquetFileWriter.open({ file, columns, compression: 'SNAPPY', keyValue: new Map(), digested })
+      await writer.writeRowGroup(vectors())
+      await writer.finish()
+      return { writer, bytes: file.bytes }
+    }
+    const [without, with_] = [await written(false), await written(true)]
+    expect(without.bytes).toEqual(with_.bytes)
+    expect(with_.writer.writtenFacts().chunks).toHaveLength(1)
+    expect(() => without.writer.writtenFacts()).toThrow('assertion failed: digests were asked for')
+  })
+
   test('a small file is written at once, and a row group of another thread before that thread has its memory again', async () => {
     const writesOf = async (write: (writer: ParquetFileWriter, file: MemoryFile) => Promise<void>): Promise<number> => {
       const file = new MemoryFile()
