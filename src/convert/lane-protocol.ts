@@ -10,6 +10,8 @@ import type { GatherResult, GatherTask, SplitResult, SplitTask } from './split-p
 export interface LaneTask {
   readonly kind: 'lane'
   readonly request: ConvertRequest
+  /** Of the source when the conversion began; what is written to it later is not read. */
+  readonly sizeBytes: number
   /** One word a cell: 1 where its column has no dictionary. The lanes find out together, before any of them reads a part. */
   readonly direct: Int32Array
   /** Where each part ends, as far as they are cut; the first one begins with the first record. */

@@ -46,8 +46,7 @@ export async function runLane(task: LaneTask, files: Files): Promise<LaneResult>
     const kernels = await borrowKernels()
     const mark = kernels.mark()
     try {
-      const { sizeBytes } = await file.stat()
-      const planned = await planPlainText(request, table, file, sizeBytes)
+      const planned = await planPlainText(request, table, file, task.sizeBytes)
       if (planned === null) return unclear(control)
       if (!(await findDirect(task, kernels, planned, file))) return { status: 'done' }
       const direct = new Set(Array.from(task.direct.keys()).filter((position) => task.direct[position] === 1))
@@ -75,7 +74,7 @@ export async function runLane(task: LaneTask, files: Files): Promise<LaneResult>
                 request.compression,
                 roomFrom(port) ?? packed,
                 () => sumBefore(task.rows, part, control),
-                { endsFile: to === sizeBytes, digested: request.verify === 'full' },
+                { endsFile: to === task.sizeBytes, digested: request.verify === 'full' },
               )
         packed = Math.max(packed, Math.ceil((group?.bytes.length ?? 0) * 1.1))
         waitForWriter(control, part, task.partsAhead)

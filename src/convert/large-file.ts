@@ -194,6 +194,7 @@ class LargeFile {
       const result = await this.options.runLane({
         kind: 'lane',
         request: { ...this.request, progress: null },
+        sizeBytes: this.plan.sizeBytes,
         direct: this.direct,
         ends: this.ends,
         partsAhead: this.partsAhead,
