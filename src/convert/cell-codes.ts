@@ -100,7 +100,7 @@ export class CellCodes {
     this.dictionary = new TextDictionary(kernels, { maxEntries: this.limit.count * 4, maxArenaBytes: 1 << 29 })
     this.judged = column === null ? null : judgedTexts(kernels, column, options.scratch)
     this.direct = column === null ? null : directColumn(kernels, column, expectedRows)
-    this.placed = new PlacedTexts(kernels, options.scratch.placed)
+    this.placed = new PlacedTexts(kernels, options.scratch.placed, options.trialRows)
     this.codes = new KernelRegion(kernels, expectedRows * 4)
     this.validity = new KernelRegion(kernels, expectedRows)
     this.codeOf = new KernelRegion(kernels)

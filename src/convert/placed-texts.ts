@@ -31,12 +31,15 @@ export class PlacedTexts {
   private readonly table: KernelRegion
   private capacity = 0
   /** Texts at which it is to be tried next. */
-  private nextTry = TEXTS_MIN
+  private nextTry: number
 
+  /** `textsMost`: so many are worth the first try, or fewer: small documents come to it in tests. */
   constructor(
     private readonly kernels: Kernels,
     private readonly scratch: PlacedScratch,
+    textsMost: number,
   ) {
+    this.nextTry = Math.min(TEXTS_MIN, textsMost)
     this.shape = new KernelRegion(kernels, SHAPE_WORDS * 4)
     this.table = new KernelRegion(kernels)
   }
