@@ -155,13 +155,17 @@ function inThisThread(seed: number): Runner {
 
 function inWorker(seed: number): Runner {
   const worker = new Worker(fileURLToPath(import.meta.url), { workerData: { seed } })
+  let waiting: { resolve(result: BlockResult): void; reject(error: unknown): void } | null = null
+  worker.on('message', (result: BlockResult) => waiting?.resolve(result))
+  worker.on('error', (error) => waiting?.reject(error))
+  // After an error too; then it says nothing new.
+  worker.on('exit', (code) => waiting?.reject(new Error(`a job ended with ${code}`)))
   return {
     run: (from, to) =>
       new Promise((resolve, reject) => {
-        worker.once('message', resolve)
-        worker.once('error', reject)
+        waiting = { resolve, reject }
         worker.postMessage([from, to])
-      }).finally(() => worker.removeAllListeners()) as Promise<BlockResult>,
+      }),
     close: async () => void (await worker.terminate()),
   }
 }
