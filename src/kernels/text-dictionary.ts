@@ -117,7 +117,8 @@ export class TextDictionary {
 
   private entryAt(code: number): number {
     const header = this.table >>> 2
-    assert(code >= 0 && code < this.kernels.u32[header + SIZE]!, `code ${code}`)
+    // This runs for every new text: its message is made only where it is needed.
+    if (!(code >= 0 && code < this.kernels.u32[header + SIZE]!)) assert(false, `code ${code}`)
     return (this.kernels.u32[header + ENTRIES]! >>> 2) + code * (ENTRY_BYTES / 4)
   }
 
