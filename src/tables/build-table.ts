@@ -102,7 +102,7 @@ function tableOf(schema: TableDocument, title: string, found: readonly string[])
     columns.push({
       ...type,
       index,
-      field: given,
+      field,
       required: rules.required === true,
       unique: rules.unique === true || unique.has(index),
       missingValues: new Set((field.missingValues ?? missingValues).map((entry) => (typeof entry === 'string' ? entry : entry.value))),

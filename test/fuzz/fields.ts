@@ -455,7 +455,7 @@ function stringType(random: FuzzRandom): TypeModel {
     case 3:
       return text({ type: 'string', format: 'binary' }, (r) => Buffer.from(hex(r, r.below(12))).toString('base64'))
     case 4:
-      return text({ type: 'any' }, anyText, false)
+      return text(random.oneIn(2) ? {} : { type: 'any' }, anyText, false)
     case 5:
       return text({ type: 'string' }, (r) => r.pick(['a', 'b', 'c', 'dd', 'e1', 'F-9']))
     default:

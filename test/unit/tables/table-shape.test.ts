@@ -150,6 +150,6 @@ describe('the shape of a table document', () => {
     const table = await loadTable(json, 't')
     json.fields[0]!.name = 'b'
     expect(table.document).toEqual({ fields: [{ name: 'a' }] })
-    expect(table.columns[0]!.field).toEqual({ name: 'a' })
+    expect(table.columns[0]!.field).toEqual({ name: 'a', type: 'any' })
   })
 })
