@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { join } from 'node:path'
+import { ChildConverter } from './convert/child-converter.js'
 import { ConvertPool, threadsOf } from './convert/pool.js'
 import type { Converter } from './convert/protocol.js'
 import { ConversionSlots } from './coordinator/conversion-slots.js'
@@ -7,6 +8,8 @@ import { Coordinator, type InFlight, stagingRootOf } from './coordinator/coordin
 import { Requests } from './coordinator/requests.js'
 import { SpaceGate } from './coordinator/space-gate.js'
 import { StatusFile } from './coordinator/status-file.js'
+import { Suspects } from './coordinator/suspects.js'
+import { conversionLimitMs } from './core/conversion-time.js'
 import { type DropId, DropIdSequence } from './core/drop-id.js'
 import { dialectProblems } from './csv/dialect.js'
 import { DecisionIntake } from './decisions/decision-intake.js'
@@ -48,8 +51,9 @@ export interface DaemonOptions {
   readonly onReceipt: (receipt: Receipt) => void
   /** False where `onReceipt` shows the same on the same screen. */
   readonly logReceipts: boolean
-  /** Instead of the thread pool, for tests. */
+  /** Instead of the thread pool, and of the process for one drop alone, for tests. */
   readonly converter?: Converter
+  readonly aloneConverter?: Converter
 }
 
 export interface DaemonOutcome {
@@ -143,21 +147,36 @@ class Daemon {
       emit,
     })
     const slots = new ConversionSlots(threadsOf(config.convert.threads))
+    const timeLimitMs = (sourceBytes: number): number => conversionLimitMs(config.limits.conversionSeconds, sourceBytes)
     const converter =
       this.options.converter ??
-      new ConvertPool({ threads: slots.threads, lanes: slots.slots, memoryBytes: config.convert.memoryMb * 1024 ** 2, files })
+      new ConvertPool({
+        threads: slots.threads,
+        lanes: slots.slots,
+        memoryBytes: config.convert.memoryMb * 1024 ** 2,
+        heapMb: config.convert.memoryMb,
+        timeLimitMs,
+        files,
+      })
     this.stack.push('converter', () => converter.close())
+    const aloneConverter =
+      this.options.aloneConverter ??
+      new ChildConverter({
+        heapMb: config.convert.memoryMb,
+        timeLimitMs,
+        sourceBytes: async (request) => (await files.stat(request.sourcePath))?.sizeBytes ?? 0,
+      })
+    this.stack.push('alone converter', () => aloneConverter.close())
     const space = new SpaceGate({
       clock,
       sleep,
       draining: this.draining.signal,
-      onPaused: (reason) => {
-        for (const inbox of inboxes) inbox.pause('DISK_FULL', reason.message)
-      },
-      onResumed: () => {
-        for (const inbox of inboxes) inbox.resume()
-      },
+      // Decisions are small and may still find room. Where they do not, they wait by themselves.
+      onPaused: (reason) => drops.pause(reason.code, reason.message),
+      onResumed: () => drops.resume(),
     })
+    const suspects = await Suspects.open(files, paths.converting, new Set(await files.names(paths.claims)))
+    this.stack.push('suspects', () => suspects.close())
     const coordinator = new Coordinator({
       files,
       clock,
@@ -165,6 +184,8 @@ class Daemon {
       store,
       stagingRoot: stagingRootOf(paths.store),
       converter,
+      aloneConverter,
+      suspects,
       slots,
       claims,
       filing,

@@ -14,6 +14,10 @@ export const ERRORS = define({
     hint: 'The disk refused to make a write durable. Check the disk, then start again: recovery redoes the work from the source.',
   },
   DISK_FULL: { exit: 75, hint: 'Free some space on the file system named in the message; intake resumes by itself.' },
+  RESOURCES_EXHAUSTED: {
+    exit: 75,
+    hint: 'The process has as many files open, or the machine as little memory left, as it may have. Raise the limit (LimitNOFILE, `ulimit -n`), or lower dropsInFlight or convert.threads; intake goes on by itself.',
+  },
   CONFIG_NOT_FOUND: { exit: 78, hint: 'Make a workspace with `parquet-intake init DIR`, or name its file with --config.' },
   CONFIG_INVALID: { exit: 78, hint: 'Mend every problem listed and start again; nothing was changed.' },
   // The store
@@ -185,4 +189,12 @@ export function assert(condition: unknown, message: string): asserts condition {
 export function systemCodeOf(error: unknown): string | null {
   const code = (error as { code?: unknown } | null)?.code
   return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : null
+}
+
+/** What the operating system says when it has no descriptor or no memory left to give. */
+const EXHAUSTED = ['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS']
+
+/** The error of the system itself, or as it came back from another thread. */
+export function isExhausted(error: unknown): boolean {
+  return isIntakeError(error, 'RESOURCES_EXHAUSTED') || EXHAUSTED.includes(systemCodeOf(error) ?? '')
 }

@@ -37,6 +37,7 @@ export class ConvertPool implements Converter {
   private readonly shares: Shares
   private readonly tinyShares: Shares
   private readonly memoryBytes: number
+  private readonly timeLimitMs: ((sourceBytes: number) => number) | null
   /** Documents that were checked here, and the names they were checked under; they do not change. */
   private readonly checked = new WeakMap<object, string>()
   /** Documents that went to threads, as they went. */
@@ -44,10 +45,22 @@ export class ConvertPool implements Converter {
   private largeFile: Promise<typeof import('./large-file.js')> | null = null
 
   /** So many threads as `warm` says start now, and load what they need while the caller still reads its table. */
-  constructor(options: { threads: number; lanes?: number; memoryBytes?: number; warm?: number; workerUrl?: URL; files?: Files }) {
+  constructor(options: {
+    threads: number
+    lanes?: number
+    memoryBytes?: number
+    /** MiB of heap that a thread may have before it is stopped; typed arrays do not count. Absent: V8's own limit. */
+    heapMb?: number
+    /** A conversion that takes longer is stopped with its threads. Absent: none is. */
+    timeLimitMs?: (sourceBytes: number) => number
+    warm?: number
+    workerUrl?: URL
+    files?: Files
+  }) {
     this.files = options.files ?? nodeFiles
     this.lanes = options.lanes ?? options.threads
     this.memoryBytes = options.memoryBytes ?? DEFAULT_MEMORY_BYTES
+    this.timeLimitMs = options.timeLimitMs ?? null
     this.shares = new Shares(this.lanes)
     this.tinyShares = new Shares(Math.max(1, this.lanes >> 1))
     this.pool = new Piscina<PoolTask, PoolResult>({
@@ -58,6 +71,7 @@ export class ConvertPool implements Converter {
       idleTimeout: 60_000,
       // Conversions are claimed one by one and bounded by the coordinator.
       maxQueue: Number.POSITIVE_INFINITY,
+      ...(options.heapMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: options.heapMb } }),
     })
   }
 
@@ -66,17 +80,21 @@ export class ConvertPool implements Converter {
       const stat = await this.files.stat(request.sourcePath)
       const checked = await this.withTableChecked(request)
       const sizeBytes = stat?.sizeBytes ?? 0
-      if (sizeBytes <= TINY_FILE_BYTES) return await this.tinyShares.holding(1, () => this.convertAlone(checked, true, options))
-      if (sizeBytes < LARGE_FILE_BYTES) return await this.convertAlone(checked, true, options)
-      const large = await this.shares.holding(this.lanes, () => this.convertOnLanes(checked, options))
+      const onOneThread = (plainText: boolean) => () =>
+        this.inTime(sizeBytes, options.signal, (stopping) => this.convertOnOneThread(checked, plainText, stopping))
+      if (sizeBytes <= TINY_FILE_BYTES) return await this.tinyShares.holding(1, onOneThread(true))
+      if (sizeBytes < LARGE_FILE_BYTES) return await onOneThread(true)()
+      const large = await this.shares.holding(this.lanes, () =>
+        this.inTime(sizeBytes, options.signal, (stopping) => this.convertOnLanes(checked, stopping)),
+      )
       if (typeof large === 'object') return large
       // What lanes found unclear would be unclear again: csv-parse says why.
-      return await this.shares.holding(1, () => this.convertAlone(checked, large !== 'unclear', options))
+      return await this.shares.holding(1, onOneThread(large !== 'unclear'))
     } catch (error) {
       if (options.signal?.aborted) return ABORTED
       if (error instanceof IntakeError) return failureOf(error)
-      const text = error instanceof Error ? error.message : String(error)
-      return { status: 'failed', code: 'WORKER_FAILED', message: `The conversion worker stopped: ${text}`, hint: ERRORS.WORKER_FAILED.hint }
+      const text = error instanceof TooLate || !(error instanceof Error) ? String(error) : `The conversion worker stopped: ${error.message}`
+      return { status: 'failed', code: 'WORKER_FAILED', message: text, hint: ERRORS.WORKER_FAILED.hint }
     }
   }
 
@@ -84,11 +102,27 @@ export class ConvertPool implements Converter {
     await this.pool.destroy()
   }
 
-  private async convertAlone(request: ConvertRequest, plainText: boolean, options: { signal?: AbortSignal }): Promise<ConvertResult> {
+  /** Runs a conversion and stops it when its time is over. Throws TooLate then, even where the conversion made no error of it. */
+  private async inTime<T>(sourceBytes: number, signal: AbortSignal | undefined, work: (stopping: Stopping) => Promise<T>): Promise<T> {
+    if (this.timeLimitMs === null) return work({ signal, late: undefined })
+    const limitMs = this.timeLimitMs(sourceBytes)
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(), limitMs)
+    try {
+      return await work({ signal: signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]), late: late.signal })
+    } catch (error) {
+      if (late.signal.aborted && !signal?.aborted) throw new TooLate(limitMs)
+      throw error
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  private async convertOnOneThread(request: ConvertRequest, plainText: boolean, { signal }: Stopping): Promise<ConvertResult> {
     const { tableDocument, ...rest } = request
     return (await this.pool.run(
       { kind: 'convert', request: rest, tableText: this.textOf(tableDocument as object), plainText },
-      options.signal === undefined ? {} : { signal: options.signal },
+      signal === undefined ? {} : { signal },
     )) as ConvertResult
   }
 
@@ -113,16 +147,18 @@ export class ConvertPool implements Converter {
     return { ...request, tableChecked: true }
   }
 
-  private async convertOnLanes(request: ConvertRequest, options: { signal?: AbortSignal }): Promise<ConvertResult | NotOnLanes> {
-    const ending = options.signal === undefined ? {} : { signal: options.signal }
+  private async convertOnLanes(request: ConvertRequest, { signal, late }: Stopping): Promise<ConvertResult | NotOnLanes> {
+    const ending = signal === undefined ? {} : { signal }
+    // Lanes stop by a flag in shared memory. Aborting their task kills the thread, which is for those that look at no flag any more.
+    const killing = late === undefined ? {} : { signal: late }
     if (request.grouping.kind === 'column') {
       const { convertSplitFile } = await import('./split-file.js')
       return convertSplitFile(request, {
         files: this.files,
         lanes: this.lanes,
         inThread: false,
-        runSplit: async (task: SplitTask) => (await this.pool.run(task)) as SplitResult,
-        runGather: async (task: GatherTask) => (await this.pool.run(task)) as GatherResult,
+        runSplit: async (task: SplitTask) => (await this.pool.run(task, killing)) as SplitResult,
+        runGather: async (task: GatherTask) => (await this.pool.run(task, killing)) as GatherResult,
         ...ending,
       })
     }
@@ -132,10 +168,26 @@ export class ConvertPool implements Converter {
       files: this.files,
       lanes: this.lanes,
       memoryBytes: this.memoryBytes,
-      // Lanes stop by a flag in shared memory; aborting their task would kill the thread.
-      runLane: async (task: LaneTask) => (await this.pool.run(task, { transferList: [task.port] })) as LaneResult,
-      runVerify: async (task: VerifyTask) => (await this.pool.run(task)) as VerifyResult,
+      runLane: async (task: LaneTask) => (await this.pool.run(task, { transferList: [task.port], ...killing })) as LaneResult,
+      runVerify: async (task: VerifyTask) => (await this.pool.run(task, killing)) as VerifyResult,
       ...ending,
     })
+  }
+}
+
+interface Stopping {
+  /** Aborted when the conversion is to stop. */
+  readonly signal: AbortSignal | undefined
+  /** Aborted when its time is over, and only then. */
+  readonly late: AbortSignal | undefined
+}
+
+class TooLate extends Error {
+  constructor(limitMs: number) {
+    super(`The conversion did not end within ${limitMs / 1000} s`)
+  }
+
+  override toString(): string {
+    return this.message
   }
 }

@@ -20,6 +20,7 @@ import type { Logger } from '../runtime/logger.js'
 import type { RecordStore } from '../store/record-store.js'
 import type { ConversionSlots } from './conversion-slots.js'
 import type { SpaceGate } from './space-gate.js'
+import type { Suspects } from './suspects.js'
 
 export type JobStage = 'converting' | 'waiting' | 'committing' | 'filing'
 
@@ -46,6 +47,9 @@ export interface CoordinatorOptions {
   readonly store: RecordStore
   readonly stagingRoot: string
   readonly converter: Converter
+  /** For drops that are suspected of stopping whoever converts them: it must bear being stopped. */
+  readonly aloneConverter: Converter
+  readonly suspects: Suspects
   readonly slots: ConversionSlots
   readonly claims: ClaimStore
   readonly filing: Filing
@@ -63,8 +67,8 @@ export interface CoordinatorOptions {
 }
 
 const COMMITS_AT_ONCE = 16
-/** A worker may die for reasons that have nothing to do with the drop: one more try tells. */
-const CONVERSION_TRIES = 2
+/** A process may end for reasons that have nothing to do with the drop it converts; not so often (DESIGN §8). */
+const ATTEMPTS_ALONE = 3
 
 /** Conversion failures that only a restart mends. Every other one sends its own drop to quarantine and stops nobody else. */
 const STOPS_EVERYTHING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['FSYNC_FAILED'])
@@ -177,7 +181,7 @@ export class Coordinator {
         },
       }
     }
-    const result = await this.convertWithRetry(claim, this.requestOf(claim, order))
+    const result = await this.convertSafely(claim, this.requestOf(claim, order))
     if (result.status === 'failed') {
       if (STOPS_EVERYTHING.has(result.code)) throw new IntakeError(result.code, result.message, { hint: result.hint })
       return { refusal: { code: result.code, message: result.message } }
@@ -189,18 +193,55 @@ export class Coordinator {
     return { done: result }
   }
 
-  private async convertWithRetry(claim: Claim, request: ConvertRequest): Promise<ConvertResult> {
-    for (let tries = 1; ; tries++) {
-      // The slot is taken again for each try: who waits for room on the disk converts nothing meanwhile.
-      const result = await this.options.space.whenRoom(() => this.options.slots.run(claim.bytes ?? 0, () => this.convertOnce(request)))
-      if (result.status === 'done' || result.code !== 'WORKER_FAILED' || tries >= CONVERSION_TRIES) return result
-      this.options.logger.warn({ event: 'drop.aborted', drop_id: claim.dropId, code: result.code }, `${result.message}; trying once more`)
+  /** Beside others at first; alone when the drop is suspected of having stopped a thread or the process. */
+  private async convertSafely(claim: Claim, request: ConvertRequest): Promise<ConvertResult> {
+    const { suspects, space, slots, converter } = this.options
+    const { dropId } = claim
+    if (!suspects.has(dropId) && claim.document.attempts === 0) {
+      const result = await space.whenRoom(() =>
+        // The slot is taken again for each try: who waits for room on the disk converts nothing meanwhile.
+        slots.run(claim.bytes ?? 0, () => suspects.converting(dropId, () => this.convertOnce(converter, request))),
+      )
+      if (result.status === 'done' || result.code !== 'WORKER_FAILED') return result
+      this.suspected(claim, result.message, 0)
+      await suspects.suspect(dropId)
+    }
+    const result = await suspects.alone(() => this.convertAlone(claim, request))
+    suspects.clear(dropId)
+    return result
+  }
+
+  /** Takes no slot, so that it holds up nobody but those that come after it in its lane. Throws ABORTED when the daemon drains: that is no attempt. */
+  private async convertAlone(claim: Claim, request: ConvertRequest): Promise<ConvertResult> {
+    const { aloneConverter, claims, space } = this.options
+    let { attempts } = claim.document
+    let last = 'it was the last time'
+    while (attempts < ATTEMPTS_ALONE) {
+      const result = await space.whenRoom(() => this.convertOnce(aloneConverter, request))
+      if (result.status === 'done' || result.code !== 'WORKER_FAILED') return result
+      attempts++
+      last = result.message
+      await space.whenRoom(() => claims.recordAttempts(claim, attempts))
+      this.suspected(claim, result.message, attempts)
+    }
+    return {
+      status: 'failed',
+      code: 'POISON',
+      message: `Converted alone, this drop stopped the process ${ATTEMPTS_ALONE} times: ${last}`,
+      hint: ERRORS.POISON.hint,
     }
   }
 
-  private async convertOnce(request: ConvertRequest): Promise<ConvertResult> {
-    const result = await this.options.converter.convert(request, { signal: this.options.draining })
-    if (result.status === 'failed' && (result.code === 'DISK_FULL' || result.code === 'ABORTED'))
+  private suspected(claim: Claim, message: string, attempts: number): void {
+    this.options.logger.warn(
+      { event: 'drop.suspected', drop_id: claim.dropId, path: claim.document.file.path, attempts },
+      `${message}; ${attempts < ATTEMPTS_ALONE ? 'it is converted again, alone' : 'it is given up'}`,
+    )
+  }
+
+  private async convertOnce(converter: Converter, request: ConvertRequest): Promise<ConvertResult> {
+    const result = await converter.convert(request, { signal: this.options.draining })
+    if (result.status === 'failed' && (result.code === 'DISK_FULL' || result.code === 'RESOURCES_EXHAUSTED' || result.code === 'ABORTED'))
       throw new IntakeError(result.code, result.message)
     return result
   }
@@ -309,7 +350,7 @@ export class Coordinator {
     const order = claim.document.order
     assert(order !== null, 'a drop has its order')
     const affected = records.filter((r) => r.outcome === 'quarantined' || r.invalid > 0).map((r) => r.record_id)
-    const result = await this.convertWithRetry(claim, {
+    const result = await this.convertSafely(claim, {
       ...this.requestOf(claim, order),
       output: { kind: 'none' },
       mendedRecords: affected,

@@ -1,9 +1,10 @@
-import { IntakeError, isIntakeError } from '../errors.js'
+import { IntakeError, isExhausted, isIntakeError, systemCodeOf } from '../errors.js'
 import type { Clock } from '../runtime/clock.js'
 import { isoTime } from '../runtime/clock.js'
 
 /**
- * Disk full is not a failure of the drop: whoever meets DISK_FULL waits here and tries again, until there is room or the daemon drains.
+ * A full disk is not a failure of the drop, and neither are descriptors or memory that are used up: whoever meets them waits here and tries
+ * again, until there is room or the daemon drains.
  * While anybody waits, intake is paused.
  */
 export class SpaceGate {
@@ -27,7 +28,7 @@ export class SpaceGate {
     return this.pausedSince
   }
 
-  /** Runs `work`, again and again while the disk is full. Throws ABORTED when the daemon drains meanwhile. */
+  /** Runs `work`, again and again while there is no room. Throws ABORTED when the daemon drains meanwhile. */
   async whenRoom<T>(work: () => Promise<T>): Promise<T> {
     let waiting = false
     try {
@@ -35,13 +36,14 @@ export class SpaceGate {
         try {
           return await work()
         } catch (error) {
-          if (!isIntakeError(error, 'DISK_FULL')) throw error
+          const reason = shortageIn(error)
+          if (reason === null) throw error
           if (!waiting) {
             waiting = true
-            this.enter(error)
+            this.enter(reason)
           }
           if (this.options.draining.aborted)
-            throw new IntakeError('ABORTED', 'The daemon stopped while the disk was full', { cause: error })
+            throw new IntakeError('ABORTED', `The daemon stopped while it waited for room: ${reason.message}`, { cause: error })
           await this.options.sleep(this.options.retryMs ?? 2000, this.options.draining)
         }
       }
@@ -61,4 +63,10 @@ export class SpaceGate {
     this.pausedSince = null
     this.options.onResumed()
   }
+}
+
+function shortageIn(error: unknown): IntakeError | null {
+  if (isIntakeError(error, 'DISK_FULL', 'RESOURCES_EXHAUSTED')) return error
+  if (!isExhausted(error)) return null
+  return new IntakeError('RESOURCES_EXHAUSTED', `The operating system has none left to give (${systemCodeOf(error)})`, { cause: error })
 }

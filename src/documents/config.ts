@@ -93,6 +93,8 @@ export const intakeConfig = z.strictObject({
       recordsPerDrop: positive.default(DEFAULT_LIMITS.recordsPerDrop),
       /** Errors listed in report.json; totals are exact all the same. */
       reportErrors: positive.default(DEFAULT_LIMITS.reportErrors),
+      /** What one conversion may take before it counts as hung, and a second more for each MiB of its source. */
+      conversionSeconds: positive.default(DEFAULT_LIMITS.conversionSeconds),
       /** Drops taken from the inbox and not finished yet. */
       dropsInFlight: positive.default(DEFAULT_LIMITS.dropsInFlight),
       decisionBytes: positive.default(DEFAULT_LIMITS.decisionBytes),

@@ -31,6 +31,7 @@ export const DEFAULT_LIMITS = {
   columns: 4096,
   recordsPerDrop: 100_000,
   reportErrors: 1000,
+  conversionSeconds: 30,
   dropsInFlight: 64,
   decisionBytes: 65_536,
 }

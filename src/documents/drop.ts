@@ -99,7 +99,7 @@ export const dropDocument = z.strictObject({
   order: conversionOrder.nullable(),
   requeue_of: dropId.nullable(),
   force: z.boolean(),
-  /** Conversions of this drop, running alone, that took the process down with them. */
+  /** Conversions of this drop, running alone, that stopped their process. */
   attempts: count,
 })
 export type DropDocument = z.infer<typeof dropDocument>

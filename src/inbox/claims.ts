@@ -203,12 +203,11 @@ export class ClaimStore {
     }
   }
 
-  /** One more conversion of this drop, alone, took the process down. Durable when it returns. Returns the new count. */
-  async recordAttempt(claim: Claim): Promise<number> {
-    const document: DropDocument = { ...claim.document, attempts: claim.document.attempts + 1 }
+  /** So many conversions of this drop, alone, have stopped their process. Durable when it returns. */
+  async recordAttempts(claim: Claim, attempts: number): Promise<void> {
+    const document: DropDocument = { ...claim.document, attempts }
     await replaceFile(this.files, join(claim.folder, 'drop.json'), dropDocumentBytes(document))
     await this.files.syncDirectory(claim.folder)
-    return document.attempts
   }
 
   /** What status shows of claims: files that wait to go back, and claims that a person should look at. */

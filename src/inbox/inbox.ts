@@ -2,7 +2,7 @@ import type { DropId, DropIdSequence } from '../core/drop-id.js'
 import { SettleGate } from '../core/settle-gate.js'
 import { decodePath, type SidecarKind } from '../documents/drop.js'
 import { encodePath } from '../documents/text.js'
-import { assert, ERRORS, type ErrorCode, IntakeError, isIntakeError, systemCodeOf } from '../errors.js'
+import { assert, ERRORS, type ErrorCode, IntakeError, isExhausted, isIntakeError } from '../errors.js'
 import type { Clock } from '../runtime/clock.js'
 import type { Files } from '../runtime/files.js'
 import type { Claim } from './claim.js'
@@ -524,7 +524,7 @@ export class Inbox {
       this.busy.delete(item.key)
       if (this.once?.late) this.once.pending?.delete(item.key)
       if (isPassing(error)) {
-        this.pause(isIntakeError(error) ? error.code : 'IO_FAILED', error instanceof Error ? error.message : String(error))
+        this.pause(isIntakeError(error) ? error.code : 'RESOURCES_EXHAUSTED', error instanceof Error ? error.message : String(error))
       } else this.fail(error)
     }
     line.leave()
@@ -605,5 +605,5 @@ function isCrowded({ files, claimed }: ScanSummary): boolean {
 
 /** Trouble that goes away by itself or with some tidying: intake waits for it. */
 function isPassing(error: unknown): boolean {
-  return isIntakeError(error, 'DISK_FULL') || ['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS'].includes(systemCodeOf(error) ?? '')
+  return isIntakeError(error, 'DISK_FULL') || isExhausted(error)
 }

@@ -27,6 +27,7 @@ export const EVENTS = {
   'drop.unchanged': 'Other bytes, same content as the current version: no version.',
   'drop.superseded': 'The bytes are those of an older version: no version, a person should look.',
   'drop.quarantined': 'A drop could not become a version; its report says why.',
+  'drop.suspected': 'A thread or a process that converted a drop stopped or hung: the drop is converted again, alone.',
   'drop.aborted': 'Work on a drop was stopped before it was done; it is taken up again at the next start.',
   'record.created': 'A record has its first version.',
   'record.updated': 'A record has a new version.',

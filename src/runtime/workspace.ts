@@ -15,6 +15,8 @@ export interface WorkspacePaths {
   readonly claims: string
   readonly requests: string
   readonly statusFile: string
+  /** The drops that are being converted, for the next start to know what may have ended this one. */
+  readonly converting: string
   /** Newest keyring version seen, so that an older one is refused. */
   readonly keyringState: string
   readonly archive: string
@@ -126,6 +128,7 @@ export function resolvePaths(configFile: string, config: IntakeConfig): Workspac
     claims: join(state, 'claims'),
     requests: join(state, 'requests'),
     statusFile: join(state, 'status.json'),
+    converting: join(state, 'converting'),
     keyringState: join(state, 'keyring.json'),
     archive: join(root, 'archive'),
     quarantine: join(root, 'quarantine'),

@@ -103,8 +103,8 @@ export class IntakeWorkspace {
     return JSON.parse(readFileSync(this.path('store/records', recordId, 'metadata.json'), 'utf8')) as never
   }
 
-  async start(args: readonly string[] = []): Promise<RunningDaemon> {
-    const child = startProgram(['run', ...args, '--config', this.configFile])
+  async start(args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<RunningDaemon> {
+    const child = startProgram(['run', ...args, '--config', this.configFile], { env })
     const daemon = new RunningDaemon(this, child)
     this.onEnd(async () => daemon.kill())
     await daemon.logged((line) => line.event === 'daemon.started')

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -31,16 +31,12 @@ afterEach(async () => {
   await rm(folder, { recursive: true })
 })
 
-async function mostAtOnce(files: number, bytes: number, place: string): Promise<number> {
-  const progress = new BigInt64Array(new SharedArrayBuffer(16))
-  const sourcePath = join(folder, `${bytes}.csv`)
-  await writeFile(sourcePath, Buffer.alloc(bytes, 'a'))
-  const tableDocument = { fields: [{ name: 'a' }] }
-  const request: ConvertRequest = {
+function requestFor(sourcePath: string, place: string, progress: BigInt64Array | null): ConvertRequest {
+  return {
     sourcePath,
     place,
     tableName: 't',
-    tableDocument,
+    tableDocument: { fields: [{ name: 'a' }] },
     tableChecked: true,
     dialect: DEFAULT_DIALECT,
     grouping: { kind: 'single', recordId: null },
@@ -53,6 +49,13 @@ async function mostAtOnce(files: number, bytes: number, place: string): Promise<
     expectedRows: null,
     progress,
   }
+}
+
+async function mostAtOnce(files: number, bytes: number, place: string): Promise<number> {
+  const progress = new BigInt64Array(new SharedArrayBuffer(16))
+  const sourcePath = join(folder, `${bytes}.csv`)
+  await writeFile(sourcePath, Buffer.alloc(bytes, 'a'))
+  const request = requestFor(sourcePath, place, progress)
   const results = await Promise.all(Array.from({ length: files }, () => pool.convert(request)))
   expect(results.map((result) => result.status === 'failed' && result.message)).toEqual(new Array(files).fill(place))
   return Number(progress[1])
@@ -64,4 +67,35 @@ test('tiny files are converted on half of the threads at most, however many ther
 
 test('files that are not tiny go to all threads', async () => {
   expect(await mostAtOnce(3, 100_000, 'meet')).toBe(3)
+})
+
+test.for([
+  ['a small file', 100],
+  ['a large file', 9 * 1024 ** 2],
+] as const)('threads that hang on %s are stopped when its time is over, and others go on', async ([, bytes]) => {
+  await writeFile(
+    join(folder, 'hangs.mjs'),
+    `export default async ({ request }) => { for (; request?.place !== 'quick'; ); return request.place }`,
+  )
+  const hanging = new ConvertPool({
+    threads: 3,
+    lanes: 2,
+    workerUrl: pathToFileURL(join(folder, 'hangs.mjs')),
+    timeLimitMs: (sourceBytes) => (sourceBytes === bytes ? 50 : 60_000),
+  })
+  try {
+    await writeFile(join(folder, 'hangs.csv'), `a\n${'1\n'.repeat(bytes / 2 - 1)}`)
+    await writeFile(join(folder, 'quick.csv'), 'a\n1\n')
+    const hung = hanging.convert({
+      ...requestFor(join(folder, 'hangs.csv'), 'slow', null),
+      output: { kind: 'file', path: join(folder, 'out.parquet') },
+    })
+    const quick = hanging.convert(requestFor(join(folder, 'quick.csv'), 'quick', null))
+    expect(await quick).toBe('quick')
+    expect(await hung).toMatchObject({ status: 'failed', code: 'WORKER_FAILED', message: 'The conversion did not end within 0.05 s' })
+    expect(await hanging.convert(requestFor(join(folder, 'quick.csv'), 'quick', null))).toBe('quick')
+    expect(await readdir(folder)).not.toContain('out.parquet')
+  } finally {
+    await hanging.close()
+  }
 })

@@ -33,6 +33,38 @@ function gateOf() {
   return { gate, drain, events, tick, wake }
 }
 
+describe('descriptors and memory that are used up', () => {
+  it.each(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS'])('are waited out like a full disk: %s', async (code) => {
+    const { gate, events, wake, tick } = gateOf()
+    let short = true
+    const result = gate.whenRoom(async () => {
+      if (short) throw Object.assign(new Error(code), { code })
+      return 'done'
+    })
+    await tick()
+    short = false
+    await wake()
+    expect(await result).toBe('done')
+    expect(events).toEqual(['paused RESOURCES_EXHAUSTED', 'sleep 7', 'resumed'])
+  })
+
+  it('and other errors of the system are not', async () => {
+    const { gate, events } = gateOf()
+    const error = Object.assign(new Error('EIO'), { code: 'EIO' })
+    await expect(gate.whenRoom(() => Promise.reject(error))).rejects.toBe(error)
+    expect(events).toEqual([])
+  })
+
+  it('are told with why the daemon stopped waiting', async () => {
+    const { gate, drain, tick } = gateOf()
+    const result = gate.whenRoom(() => Promise.reject(new IntakeError('RESOURCES_EXHAUSTED', 'EMFILE: too many open files')))
+    result.catch(() => {})
+    await tick()
+    drain.abort()
+    await expect(result).rejects.toMatchObject({ code: 'ABORTED', message: expect.stringContaining('too many open files') })
+  })
+})
+
 describe('a full disk', () => {
   it('is waited out: the work is done again and its result comes back', async () => {
     const { gate, events, wake, tick } = gateOf()
