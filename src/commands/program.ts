@@ -43,6 +43,12 @@ function positiveNumber(text: string): number {
   return n
 }
 
+function percentage(text: string): number {
+  const n = /^[0-9]{1,3}(?:\.[0-9]{1,6})?%?$/.test(text) ? Number.parseFloat(text) : Number.NaN
+  if (!(n > 0 && n <= 100)) throw new InvalidArgumentError('It must be a percentage over 0 and up to 100, for instance 5%.')
+  return n
+}
+
 function versionOrApproved(text: string): number | 'approved' {
   if (text === 'approved') return 'approved'
   if (!COUNT.test(text) || Number(text) < 1) throw new InvalidArgumentError('It must be a version number or "approved".')
@@ -310,11 +316,12 @@ export async function runProgram(argv: readonly string[], options: ProgramOption
     .command('verify')
     .description('audit the store: hashes, history chains, signatures, anchors, orphans; exit 3 if there are findings')
     .argument('[ids...]', 'only these records')
+    .option('--subset <percent>', 'read the bytes of this share of the versions only, another one each day: for daily use', percentage)
     .action(
       bind(
         immediate('verify'),
         async () => (await import('./verify.js')).verify,
-        ([ids]) => ({ recordIds: ids as string[] }),
+        ([ids], o) => ({ recordIds: ids as string[], subsetPercent: o.subset as number | undefined }),
       ),
     )
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { type AuditShare, isInShare } from '../core/audit-share.js'
 import { sha256Hex } from '../core/hashes.js'
 import { brokenLinks, metadataAt } from '../core/history.js'
 import { ANCHORS_PREFIX, anchorSegmentOfName, metadataKey, STORE_IDENTITY_KEY, versionKey, versionOfName } from '../core/object-keys.js'
@@ -35,6 +36,8 @@ export interface AuditOptions {
   readonly root: string
   /** Only these records (ids that do not exist are RECORD_NOT_FOUND); all, with everything around them, by default. */
   readonly recordIds?: readonly string[]
+  /** Only of these versions are the bytes read; of all others only whether they are there, and as long as they were committed. All by default. */
+  readonly share?: AuditShare
   /** Also decode every cell and compare `content_sha256`; true by default. */
   readonly content?: boolean
   readonly checkDecision: CheckStoredDecision
@@ -50,6 +53,8 @@ export interface AuditReport {
   readonly store_id: string | null
   readonly records: number
   readonly versions: number
+  /** Versions of which the bytes were read. */
+  readonly versions_read: number
   /** Bytes of Parquet that were hashed. */
   readonly bytes: number
   /** Decision entries with a signature. */
@@ -93,6 +98,7 @@ class Audit {
   private readonly whole: boolean
   private identity: StoreIdentity | null = null
   private versions = 0
+  private versionsRead = 0
   private bytes = 0
   private decisions = 0
   private anchors = 0
@@ -127,6 +133,7 @@ class Audit {
       store_id: this.identity?.store_id ?? null,
       records: this.records.size,
       versions: this.versions,
+      versions_read: this.versionsRead,
       bytes: this.bytes,
       decisions: this.decisions,
       anchors: this.anchors,
@@ -240,17 +247,17 @@ class Audit {
     if (stat.kind !== 'file') return this.found('VERSION_NOT_A_FILE', `Version ${entry.version} is a ${stat.kind}`, place)
     if ((stat.mode & 0o222) !== 0)
       this.found('VERSION_WRITABLE', `Version ${entry.version} has mode ${stat.mode.toString(8).padStart(4, '0')}`, place)
+    const { share } = this.options
+    if (share !== undefined && !isInShare(share, recordId, entry.version)) {
+      if (stat.sizeBytes !== entry.bytes) this.found(...sizeMismatch(entry, stat.sizeBytes), place)
+      return
+    }
+    this.versionsRead += 1
     let body: ObjectBody | null = null
     try {
       body = await this.objects.open(key)
       if (body === null) return this.found('VERSION_MISSING', `Version ${entry.version} is missing`, place)
-      if (body.sizeBytes !== entry.bytes) {
-        return this.found(
-          'VERSION_SIZE_MISMATCH',
-          `Version ${entry.version} has ${body.sizeBytes} bytes, ${entry.bytes} were committed`,
-          place,
-        )
-      }
+      if (body.sizeBytes !== entry.bytes) return this.found(...sizeMismatch(entry, body.sizeBytes), place)
       const sha256 = await hashBody(body)
       this.bytes += body.sizeBytes
       if (sha256 !== entry.parquet_sha256) {
@@ -494,4 +501,8 @@ class Audit {
       throw error
     }
   }
+}
+
+function sizeMismatch(entry: VersionEntry, bytes: number): [FindingCode, string] {
+  return ['VERSION_SIZE_MISMATCH', `Version ${entry.version} has ${bytes} bytes, ${entry.bytes} were committed`]
 }

@@ -86,6 +86,42 @@ describe('a store that nobody touched', () => {
   })
 })
 
+describe('a share of the versions', () => {
+  const turnOf = async (): Promise<number> => {
+    for (let turn = 0; turn < 7; turn++) if ((await audit({ share: { turns: 7, turn } })).versions_read > 0) return turn
+    throw new Error('no turn reads anything')
+  }
+
+  it('is read on its day, and every version on one day of the turns', async () => {
+    const reports = await Promise.all([0, 1, 2, 3, 4, 5, 6].map((turn) => audit({ share: { turns: 7, turn } })))
+    expect(reports.reduce((sum, report) => sum + report.versions_read, 0)).toBe(3)
+    expect(reports.reduce((sum, report) => sum + report.bytes, 0)).toBe(11)
+    for (const report of reports) expect(report).toMatchObject({ records: 2, versions: 3, anchors: 4, findings: [] })
+    expect((await audit()).versions_read).toBe(3)
+  })
+
+  it('hides nothing but the bytes of the others', async () => {
+    const turn = await turnOf()
+    const other = (turn + 1) % 7
+    for (const key of [
+      'records/borelog-001/versions/v1.parquet',
+      'records/borelog-001/versions/v2.parquet',
+      'records/soil/r-1/versions/v1.parquet',
+    ])
+      await edit(key, (text) => text.replace(/^./, '#'))
+    const found = async (share: NonNullable<AuditOptions['share']>): Promise<number> =>
+      (await audit({ share })).findings.filter((one) => one.code === 'VERSION_HASH_MISMATCH').length
+    const each = await Promise.all([0, 1, 2, 3, 4, 5, 6].map((t) => found({ turns: 7, turn: t })))
+    expect(each[turn]).toBeGreaterThan(0)
+    expect(each.reduce((a, b) => a + b, 0)).toBe(3)
+    await edit('records/soil/r-1/versions/v1.parquet', (text) => `${text}#`)
+    await edit('records/borelog-001/metadata.json', (text) => text.replace('"rows": ', '"rows": 1'))
+    const seen = await codes({ share: { turns: 7, turn: other } })
+    expect(seen).toContain('VERSION_SIZE_MISMATCH')
+    expect(seen).toContain('HISTORY_CHAIN_BROKEN')
+  })
+})
+
 describe('any single byte', () => {
   it('that was changed anywhere in the store is found', async () => {
     for (const key of await treeOf(nodeFiles, root)) {
