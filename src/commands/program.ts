@@ -325,6 +325,17 @@ export async function runProgram(argv: readonly string[], options: ProgramOption
       ),
     )
 
+  program
+    .command('doctor')
+    .description('say before the first drop what would go wrong; exit 3 if something would')
+    .action(
+      bind(
+        { name: 'doctor', onSignal: 'aborts' },
+        async () => (await import('./doctor.js')).doctor,
+        () => ({}),
+      ),
+    )
+
   withGlobals(program)
   for (const command of program.commands) withGlobals(command)
 

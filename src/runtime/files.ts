@@ -556,7 +556,8 @@ function filesOf(pace: Pace): Files {
 /** Everything from where the file stands, also of one that has no size before it is read (/proc), or that grows meanwhile. */
 async function readWhole(file: NodeFile): Promise<Buffer> {
   const { sizeBytes } = await file.stat()
-  let bytes = Buffer.allocUnsafeSlow(sizeBytes + 1)
+  // What the kernel makes up (/proc) says that it is empty, and gives its text to the first read only.
+  let bytes = Buffer.allocUnsafeSlow(sizeBytes === 0 ? 4096 : sizeBytes + 1)
   let done = 0
   for (;;) {
     const count = await file.read(bytes.subarray(done), done)

@@ -68,6 +68,7 @@ describe('the command line', () => {
       'receipts',
       'requeue',
       'verify',
+      'doctor',
     ]) {
       expect(result.stdout).toMatch(new RegExp(`^ {2}${verb} `, 'm'))
     }
