@@ -37,7 +37,7 @@ export function hiddenName(dropId: DropId, sidecar: SidecarKind | null): Buffer 
 }
 
 /** The drop that holds a file of this name; null for any other name. */
-export function claimOfHiddenName(name: Buffer): DropId | null {
-  const m = /^\.(.+?)(?:\.sha256|\.done|\.manifest\.json)?\.claimed$/.exec(name.toString('latin1'))
+export function claimOfHiddenName(name: Buffer | string): DropId | null {
+  const m = /^\.(.+?)(?:\.sha256|\.done|\.manifest\.json)?\.claimed$/.exec(typeof name === 'string' ? name : keyOf(name))
   return m !== null && isDropId(m[1]!) ? m[1]! : null
 }

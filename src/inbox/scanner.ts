@@ -3,8 +3,8 @@ import type { DropId } from '../core/drop-id.js'
 import type { SidecarKind } from '../documents/drop.js'
 import type { ErrorCode } from '../errors.js'
 import { systemCodeOf } from '../errors.js'
-import type { DirectoryEntry, FileKind, FilePath, FileStat, Files } from '../runtime/files.js'
-import { claimOfHiddenName, joinBytes, keyOf } from './inbox-path.js'
+import type { FilePath, FileStat, Files } from '../runtime/files.js'
+import { claimOfHiddenName, joinBytes, keyOf, nameOf } from './inbox-path.js'
 import { SIDECAR_SUFFIX, type SourceSet } from './sources.js'
 
 /** What may become drops in an area: files of a source, or decisions. */
@@ -76,38 +76,25 @@ export class Scanner {
     while (stack.length > 0) {
       options.signal?.throwIfAborted()
       const folder = stack.pop()!
-      const entries = await this.list(folder, visitor)
-      if (entries === null) continue
+      // Names alone: what they name is asked for with the rest that is to be known of it, and nothing of it is kept for a whole folder.
+      const names = await this.list(folder, visitor)
+      if (names === null) continue
       folders++
-      const siblings = this.rule.kind === 'drop' && this.rule.sources.anySidecars ? new Map<string, FileKind>() : null
-      const toLookAt: DirectoryEntry[] = []
-      for (const entry of entries) {
-        const claim = claimOfHiddenName(entry.name)
-        if (claim !== null && entry.kind !== 'directory') {
+      const siblings = this.rule.kind === 'drop' && this.rule.sources.anySidecars ? new Set(names) : null
+      const look = async (name: string): Promise<void> => {
+        const path = joinBytes(folder, Buffer.from(name, 'latin1'))
+        const claim = claimOfHiddenName(name)
+        if (claim !== null) {
           claimed++
-          visitor.claimed({ path: joinBytes(folder, entry.name), dropId: claim })
-          continue
+          visitor.claimed({ path, dropId: claim })
+        } else if (!this.isIgnored(textOf(name))) {
+          if ((await this.look(path, siblings, visitor)) === 'folder') stack.push(path)
+          else files++
         }
-        if (this.isIgnored(entry.name.toString('utf8'))) continue
-        if (entry.kind === 'directory') {
-          const path = joinBytes(folder, entry.name)
-          if (this.isNamedAsDrop(path)) {
-            visitor.waiting({
-              path,
-              code: 'NOT_A_FILE',
-              message: 'A folder has the name of a drop; the files in it are looked at on their own',
-            })
-          }
-          stack.push(path)
-          continue
-        }
-        files++
-        siblings?.set(keyOf(entry.name), entry.kind)
-        toLookAt.push(entry)
       }
-      for (let i = 0; i < toLookAt.length; i += STATS_AT_ONCE) {
+      for (let i = 0; i < names.length; i += STATS_AT_ONCE) {
         options.signal?.throwIfAborted()
-        await Promise.all(toLookAt.slice(i, i + STATS_AT_ONCE).map((entry) => this.look(folder, entry, siblings, visitor)))
+        await Promise.all(names.slice(i, i + STATS_AT_ONCE).map(look))
       }
     }
     return { root, files, claimed, folders }
@@ -125,9 +112,9 @@ export class Scanner {
     }
   }
 
-  private async list(folder: Buffer, visitor: ScanVisitor): Promise<DirectoryEntry[] | null> {
+  private async list(folder: Buffer, visitor: ScanVisitor): Promise<string[] | null> {
     try {
-      return await this.files.list(folder.length === 0 ? this.root : joinBytes(this.root, folder))
+      return await this.files.names(folder.length === 0 ? this.root : joinBytes(this.root, folder))
     } catch (error) {
       const code = systemCodeOf(error)
       if (code === null) throw error
@@ -141,59 +128,61 @@ export class Scanner {
     return this.rule.kind === 'decision' ? isDecisionName(path) : this.rule.sources.matchesFolder(path)
   }
 
-  private async look(
-    folder: Buffer,
-    { name, kind }: DirectoryEntry,
-    siblings: ReadonlyMap<string, FileKind> | null,
-    visitor: ScanVisitor,
-  ): Promise<void> {
-    const path = joinBytes(folder, name)
-    if (visitor.isBusy?.(path) === true) return
-    if (this.rule.kind === 'decision') {
-      if (!isDecisionName(path)) {
-        visitor.waiting({ path, code: 'NO_SOURCE', message: 'Decisions are files named *.decision.json' })
-        return
+  /** 'folder': it is one, and is to be gone through. `siblings`: the names beside it, where a source asks for sidecars. */
+  private async look(path: Buffer, siblings: ReadonlySet<string> | null, visitor: ScanVisitor): Promise<'folder' | 'file'> {
+    if (visitor.isBusy?.(path) === true) return 'file'
+    const stat = await this.stat(path, visitor)
+    if (stat === null) return 'file'
+    if (stat.kind === 'directory') {
+      if (this.isNamedAsDrop(path)) {
+        visitor.waiting({
+          path,
+          code: 'NOT_A_FILE',
+          message: 'A folder has the name of a drop; the files in it are looked at on their own',
+        })
       }
-      const stat = await this.stat(path, visitor)
-      if (stat !== null && stat.kind !== 'directory') visitor.candidate({ path, stat, source: null, sidecars: [], missing: [] })
-      return
+      return 'folder'
+    }
+    if (this.rule.kind === 'decision') {
+      if (isDecisionName(path)) visitor.candidate({ path, stat, source: null, sidecars: [], missing: [] })
+      else visitor.waiting({ path, code: 'NO_SOURCE', message: 'Decisions are files named *.decision.json' })
+      return 'file'
     }
     const { sources } = this.rule
+    const name = keyOf(nameOf(path))
     if (siblings !== null) {
       const sidecar = sources.sidecarBase(path)
       if (sidecar !== null) {
         // It is looked at with its drop; alone it says that the drop is missing.
-        const base = keyOf(name.subarray(0, name.length - SIDECAR_SUFFIX[sidecar.kind].length))
-        if (!siblings.has(base)) {
+        if (!siblings.has(name.slice(0, -SIDECAR_SUFFIX[sidecar.kind].length))) {
           visitor.waiting({ path, code: 'SIDECAR_MISSING', message: `There is no file beside this ${SIDECAR_SUFFIX[sidecar.kind]} file` })
         }
-        return
+        return 'file'
       }
     }
     const found = sources.match(path)
     if (found.kind === 'none') {
       visitor.waiting({ path, code: 'NO_SOURCE', message: 'No source of the configuration matches this path' })
-      return
+      return 'file'
     }
     if (found.kind === 'ambiguous') {
       visitor.waiting({ path, code: 'CONFIG_INVALID', message: `More than one source matches this path: ${found.names.join(', ')}` })
-      return
+      return 'file'
     }
-    const stat = await this.stat(path, visitor)
-    if (stat === null || stat.kind === 'directory') return
     const sidecars: FoundSidecar[] = []
     const missing: SidecarKind[] = []
     // What is quarantined unseen needs nothing beside it.
-    if (kind === 'file') {
+    if (stat.kind === 'file') {
       for (const wanted of found.source.sidecars) {
         const suffix = SIDECAR_SUFFIX[wanted]
-        const beside = siblings?.get(keyOf(name) + suffix) === 'file' ? Buffer.concat([path, Buffer.from(suffix)]) : null
+        const beside = siblings?.has(name + suffix) === true ? Buffer.concat([path, Buffer.from(suffix)]) : null
         const besideStat = beside === null ? null : await this.stat(beside, visitor)
         if (beside === null || besideStat === null || besideStat.kind !== 'file') missing.push(wanted)
         else sidecars.push({ kind: wanted, path: beside, stat: besideStat })
       }
     }
     visitor.candidate({ path, stat, source: found.source.config.name, sidecars, missing })
+    return 'file'
   }
 
   private async stat(path: Buffer, visitor: ScanVisitor): Promise<FileStat | null> {
@@ -211,4 +200,9 @@ export class Scanner {
 function isDecisionName(path: Buffer): boolean {
   const name = path.subarray(path.lastIndexOf(0x2f) + 1)
   return name.length > DECISION_SUFFIX.length && name.subarray(name.length - DECISION_SUFFIX.length).toString('latin1') === DECISION_SUFFIX
+}
+
+/** A name as patterns are written: bytes that are no UTF-8 become U+FFFD. Most names are ASCII and stay what they are. */
+function textOf(name: string): string {
+  return /^[\x00-\x7f]*$/.test(name) ? name : Buffer.from(name, 'latin1').toString('utf8')
 }

@@ -193,7 +193,7 @@ describe('a scan', () => {
     await bench.drop('borelogs/c.csv')
     const files: Files = {
       ...quickFiles,
-      list: (path) => (path.toString().endsWith('closed') ? Promise.reject(systemError('EACCES')) : quickFiles.list(path)),
+      names: (path) => (path.toString().endsWith('closed') ? Promise.reject(systemError('EACCES')) : quickFiles.names(path)),
       stat: (path) => (path.toString().endsWith('b.csv') ? Promise.reject(systemError('EIO')) : quickFiles.stat(path)),
     }
     expect(await scan({ files })).toEqual({
