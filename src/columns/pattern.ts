@@ -11,6 +11,8 @@
 export class PatternError extends Error {}
 
 export const PATTERN_STATES_LIMIT = 2000
+/** UTF-16 units of the pattern itself. */
+export const PATTERN_SOURCE_LIMIT = 65_536
 /** UTF-16 units; a longer value is not tested and counts as not matching. */
 export const PATTERN_TEXT_LIMIT = 65_536
 const NESTING_LIMIT = 50
@@ -41,6 +43,7 @@ export class Pattern {
 
   /** Throws PatternError. */
   constructor(readonly source: string) {
+    if (source.length > PATTERN_SOURCE_LIMIT) throw new PatternError(`the pattern has more than ${PATTERN_SOURCE_LIMIT} characters`)
     this.program = compile(new PatternParser(source).parse())
     this.seen = new Int32Array(this.program.length)
   }
@@ -145,7 +148,12 @@ function compile(root: Node): State[] {
         return
       }
       case 'repeat': {
-        for (let i = 0; i < node.min; i++) visit(node.item)
+        for (let i = 0; i < node.min; i++) {
+          const before = program.length
+          visit(node.item)
+          // What makes no state makes none the next time either: "((((){2000}){2000}){2000}){2000}" would be walked for hours.
+          if (program.length === before) break
+        }
         if (node.max === Number.POSITIVE_INFINITY) {
           const fork = emit({ op: 'fork', a: 0, b: 0 })
           set(fork, 'a', program.length)

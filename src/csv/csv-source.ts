@@ -3,6 +3,7 @@ import type { DialectDocument } from '../documents/config.js'
 import { type ErrorCode, IntakeError } from '../errors.js'
 import { parserOptions, rowEnds } from './dialect.js'
 import { joinHeaderRows } from './header-rows.js'
+import { KNOWN_START_BYTES, knownFormat } from './known-formats.js'
 import { LineIndex, lineEndsIn } from './line-index.js'
 import type { CsvLimits, CsvReader, CsvRow, PreambleRow } from './read-csv.js'
 import { RowParser } from './row-parser.js'
@@ -36,6 +37,7 @@ export class CsvSource implements CsvReader {
   private failure: IntakeError | null = null
   private fedBytes = 0
   private rawBytes = 0
+  private start: Uint8Array = Buffer.alloc(0)
   /** Offset after the last row. */
   private rowStart = 0
 
@@ -90,6 +92,7 @@ export class CsvSource implements CsvReader {
         this.finish()
         return
       }
+      if (this.rawBytes < KNOWN_START_BYTES) this.start = Buffer.concat([this.start, next.value.subarray(0, KNOWN_START_BYTES)])
       this.rawBytes += next.value.length
       // A copy: csv-parse and the transcoder keep the last bytes, and the chunk may be used again by whoever gave it.
       const { utf8, broken } = this.transcoder.feed(Buffer.from(next.value))
@@ -117,7 +120,7 @@ export class CsvSource implements CsvReader {
     if (nul >= 0) {
       this.pressOut()
       const line = this.lines.lineAt(this.fedBytes)
-      throw fault('NUL_BYTE', `Line ${line} holds a NUL byte`, { line })
+      throw fault('NUL_BYTE', `Line ${line} holds a NUL byte${this.seeming()}`, { line })
     }
   }
 
@@ -249,10 +252,17 @@ export class CsvSource implements CsvReader {
     }
   }
 
+  private seeming(): string {
+    const known = knownFormat(this.start)
+    return known === null ? '' : `; the file seems to be ${known}`
+  }
+
   private encodingFault(): IntakeError {
     const line = this.lines.lineAt(this.fedBytes)
     if (this.encodingName !== 'utf-8')
       return fault('NOT_UTF8', `Line ${line} is not ${this.encodingName}, the encoding of the dialect`, { line })
+    const seeming = this.seeming()
+    if (seeming !== '') return fault('NOT_UTF8', `Line ${line} is not UTF-8${seeming}`, { line })
     const guess = this.fedBytes === 0 ? '; it may be UTF-16, as spreadsheets write "Unicode text"' : ''
     return fault('NOT_UTF8', `Line ${line} is not UTF-8${guess}`, { line })
   }

@@ -30,6 +30,22 @@ export function ed25519PointProblem(bytes: Uint8Array): string | null {
   return power(product, (P - 1n) / 2n) === 1n ? null : 'is not a point of the curve'
 }
 
+/** The order of the base point. */
+const L = 2n ** 252n + 27742317777372353535851937790883648493n
+
+/**
+ * What is wrong with the 64 bytes of a signature before any key is asked, or null. S must be below the order of the base point (RFC 8032
+ * §5.1.7), for S + L would be a second text of one signature, and R a point that a signer can come to. OpenSSL checks the first and finds
+ * most of the second by comparing bytes; here neither hangs on which library, or which version of it, is below.
+ */
+export function ed25519SignatureProblem(bytes: Uint8Array): string | null {
+  if (bytes.length !== 64) return `has ${bytes.length} bytes instead of 64`
+  let s = 0n
+  for (let i = 63; i >= 32; i -= 1) s = (s << 8n) | BigInt(bytes[i]!)
+  if (s >= L) return 'has an S that is not in canonical form'
+  return ed25519PointProblem(bytes.subarray(0, 32)) === null ? null : 'has an R that no signer comes to'
+}
+
 function power(base: bigint, exponent: bigint): bigint {
   let result = 1n
   let b = base % P

@@ -21,7 +21,7 @@ export interface ParsedDecision {
 
 /** The file; the protected header and the payload are limited by it. */
 export const DECISION_MAX_BYTES = 65_536
-const MAX_DEPTH = 8
+const STRICT = { maxDepth: 8, plainIntegers: true } as const
 
 export function refusal(
   code: ErrorCode,
@@ -54,7 +54,7 @@ export function describeIssues(
  */
 export function parseDecision(bytes: Uint8Array, options: { maxBytes?: number } = {}): ParsedDecision | DecisionRefusal {
   if (bytes.length === 0) return refusal('DECISION_MALFORMED', 'The file is empty: it was taken before it was written.', null, HALF_WRITTEN)
-  const read = readStrictJson(bytes, { maxBytes: options.maxBytes ?? DECISION_MAX_BYTES, maxDepth: MAX_DEPTH })
+  const read = readStrictJson(bytes, { maxBytes: options.maxBytes ?? DECISION_MAX_BYTES, ...STRICT })
   if (!read.ok) {
     if (read.truncated) return refusal('DECISION_MALFORMED', 'The file ends in the middle: it is half written.', null, HALF_WRITTEN)
     const text = Buffer.from(bytes.subarray(0, 4096)).toString('latin1')
@@ -76,32 +76,31 @@ export function parseEnvelope(value: unknown): ParsedDecision | DecisionRefusal 
   if (!shape.ok) return shape
   const { payload: payloadText, protected: protectedText, signature: signatureText } = shape
 
-  const payloadBytes = decodeBase64url(payloadText)
   const protectedBytes = decodeBase64url(protectedText)
+  if (protectedBytes === null) return notCanonical('protected')
+  const header = headerOf(protectedBytes)
+  const payloadBytes = decodeBase64url(payloadText)
+  // With `b64: false` the payload is plain text: the parameter is what is wrong then.
+  if (payloadBytes === null) return header.ok ? notCanonical('payload') : header
   const signature = decodeBase64url(signatureText)
-  for (const [name, decoded] of [
-    ['payload', payloadBytes],
-    ['protected', protectedBytes],
-    ['signature', signature],
-  ] as const) {
-    if (decoded === null)
-      return refusal(
-        'DECISION_MALFORMED',
-        `"${name}" is not base64url in its one canonical form (no padding, no white space, unused bits zero).`,
-      )
-  }
-
-  const header = headerOf(protectedBytes!)
-  const payload = payloadOf(payloadBytes!)
+  if (signature === null) return header.ok ? notCanonical('signature') : header
+  const payload = payloadOf(payloadBytes)
   if (!header.ok) return payload.ok ? { ...header, payload: payload.payload } : header
   if (!payload.ok) return payload
-  if (signature!.length === 0) return refusal('DECISION_UNSIGNED', 'The signature is empty.', payload.payload)
+  if (signature.length === 0) return refusal('DECISION_UNSIGNED', 'The signature is empty.', payload.payload)
   return {
     ok: true,
     envelope: { payload: payloadText, signatures: [{ protected: protectedText, signature: signatureText }] },
     header: header.header,
     payload: payload.payload,
   }
+}
+
+function notCanonical(name: string): DecisionRefusal {
+  return refusal(
+    'DECISION_MALFORMED',
+    `"${name}" is not base64url in its one canonical form (no padding, no white space, unused bits zero).`,
+  )
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -151,7 +150,7 @@ function envelopeOf(value: Record<string, unknown>): Shape | DecisionRefusal {
 }
 
 function headerOf(bytes: Buffer): { ok: true; header: DecisionHeader } | DecisionRefusal {
-  const read = readStrictJson(bytes, { maxBytes: DECISION_MAX_BYTES, maxDepth: MAX_DEPTH })
+  const read = readStrictJson(bytes, { maxBytes: DECISION_MAX_BYTES, ...STRICT })
   if (!read.ok) return refusal('DECISION_HEADER', `The protected header is not strict JSON: ${read.message}.`)
   if (!isObject(read.value)) return refusal('DECISION_HEADER', 'The protected header is not an object.')
   const { alg, typ, kid } = read.value
@@ -170,7 +169,7 @@ function headerOf(bytes: Buffer): { ok: true; header: DecisionHeader } | Decisio
 }
 
 function payloadOf(bytes: Buffer): { ok: true; payload: DecisionPayload } | DecisionRefusal {
-  const read = readStrictJson(bytes, { maxBytes: DECISION_MAX_BYTES, maxDepth: MAX_DEPTH })
+  const read = readStrictJson(bytes, { maxBytes: DECISION_MAX_BYTES, ...STRICT })
   if (!read.ok) return refusal('DECISION_MALFORMED', `The payload is not strict JSON: ${read.message}.`)
   const payload = decisionPayload.safeParse(read.value)
   if (!payload.success) return refusal('DECISION_MALFORMED', `The payload is not a decision: ${describeIssues(payload.error)}.`)

@@ -18,6 +18,8 @@ export interface StrictJsonLimits {
   readonly maxBytes: number
   /** Arrays and objects inside each other. */
   readonly maxDepth: number
+  /** Numbers in plain digits only: 3.0 and 3e0 are integers to one reader and not to another. */
+  readonly plainIntegers?: boolean
 }
 
 class Malformed extends Error {
@@ -43,7 +45,7 @@ export function readStrictJson(bytes: Uint8Array, limits: StrictJsonLimits): Str
     return { ok: false, message: 'it is not UTF-8', truncated: false }
   }
   try {
-    return { ok: true, value: new Reader(text, limits.maxDepth).document() }
+    return { ok: true, value: new Reader(text, limits).document() }
   } catch (error) {
     if (error instanceof Malformed) return { ok: false, message: error.message, truncated: error.truncated }
     throw error
@@ -59,7 +61,7 @@ class Reader {
 
   constructor(
     private readonly text: string,
-    private readonly maxDepth: number,
+    private readonly limits: StrictJsonLimits,
   ) {}
 
   document(): unknown {
@@ -103,7 +105,7 @@ class Reader {
   }
 
   private enter(depth: number): void {
-    if (depth > this.maxDepth) throw new Malformed(`it is nested deeper than ${this.maxDepth} levels`)
+    if (depth > this.limits.maxDepth) throw new Malformed(`it is nested deeper than ${this.limits.maxDepth} levels`)
     this.at += 1
     this.space()
   }
@@ -167,6 +169,7 @@ class Reader {
     // "-", "1." and "1e" at the very end are beginnings of numbers.
     if (UNFINISHED_NUMBER.test(this.text.slice(this.at + (match?.[0].length ?? 0)).slice(0, 32))) this.at = this.text.length
     if (match === null || this.at === this.text.length) this.fail('a value was expected')
+    if (this.limits.plainIntegers === true && !/^-?[0-9]+$/.test(match[0])) throw new Malformed('a number is not written in plain digits')
     const value = Number(match[0])
     if (!Number.isFinite(value)) throw new Malformed('a number is too large')
     this.at += match[0].length

@@ -4,6 +4,7 @@ import { headProblem, keyCoversTable, keyProblemAt } from '../core/decision-rule
 import type { DecisionPayload } from '../documents/decision.js'
 import type { ApproverKey, DecisionEntry, DecisionReference, RecordMetadata } from '../documents/metadata.js'
 import type { ErrorCode } from '../errors.js'
+import { ed25519SignatureProblem } from './ed25519-point.js'
 import { type Keyring, publicKeyProblem, type TrustedKey, verifierOf } from './keyring.js'
 import { type DecisionRefusal, type ParsedDecision, parseDecision, parseEnvelope, refusal } from './parse-decision.js'
 
@@ -131,6 +132,7 @@ export async function verifyDecision(options: VerifyDecisionOptions): Promise<Ac
  * one through. The key is a KeyObject of type Ed25519 and the algorithms are pinned, so that the header cannot choose another kind of check.
  */
 async function signatureHolds(parsed: ParsedDecision, trusted: TrustedKey): Promise<boolean> {
+  if (ed25519SignatureProblem(Buffer.from(parsed.envelope.signatures[0]!.signature, 'base64url')) !== null) return false
   try {
     await generalVerify(parsed.envelope, trusted.verifier, { algorithms: ['Ed25519', 'EdDSA'] })
     return true

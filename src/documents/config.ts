@@ -86,7 +86,7 @@ export const intakeConfig = z.strictObject({
     .strictObject({
       /** Bytes of one drop. */
       dropBytes: positive.default(DEFAULT_LIMITS.dropBytes),
-      /** Bytes of one row, and so of one cell. */
+      /** Bytes of one row, and so of one cell and of the header. */
       rowBytes: positive.default(DEFAULT_LIMITS.rowBytes),
       columns: positive.default(DEFAULT_LIMITS.columns),
       /** Records one drop may name. */

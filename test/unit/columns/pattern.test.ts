@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { PATTERN_TEXT_LIMIT, Pattern, PatternError } from '../../../src/columns/pattern.js'
+import { PATTERN_SOURCE_LIMIT, PATTERN_TEXT_LIMIT, Pattern, PatternError } from '../../../src/columns/pattern.js'
 
 describe('a pattern', () => {
   it.each([
@@ -48,6 +48,22 @@ describe('a pattern', () => {
       expect(new Pattern(source).matches(text), source).toBe(false)
   })
 
+  it.each([
+    ['repeats of nothing inside each other', `${'('.repeat(40)}${'){2000}'.repeat(40)}`, ['']],
+    ['repeats of no repeats', `${'('.repeat(40)}a{0}${'){2000}'.repeat(40)}`, ['']],
+    ['repeats of nothing beside something', `${'('.repeat(40)}|${'){2000}'.repeat(40).replace('{2000}', '{0}')}b`, ['b']],
+    ['groups as deep as they go, all repeated', `${'(?:'.repeat(50)}a${')*'.repeat(50)}`, ['', 'a', 'a'.repeat(PATTERN_TEXT_LIMIT)]],
+    ['2000 anchors', '^'.repeat(1999), ['']],
+    ['a class of the size of a pattern', `[${'a-z\\d'.repeat(10_000)}]*`, ['a1']],
+    ['thousands of classes that read nothing', '(?:\\p{L}{0})'.repeat(5000), ['']],
+    ['every plane of Unicode', '[\\p{L}\\P{L}]*', ['é\u{10ffff}\ud800'.repeat(100)]],
+    ['a property against half of a surrogate pair', '\\p{Cs}', ['\ud800', '\udfff']],
+  ])('cannot hang while it is compiled: %s', (_, source, texts) => {
+    const pattern = new Pattern(source)
+    for (const text of texts) expect(pattern.matches(text)).toBe(true)
+    expect(pattern.matches('!!')).toBe(source.includes('\\P'))
+  })
+
   it('is not tried on values beyond its limit', () => {
     expect(new Pattern('a*').matches('a'.repeat(PATTERN_TEXT_LIMIT))).toBe(true)
     expect(new Pattern('a*').matches('a'.repeat(PATTERN_TEXT_LIMIT + 1))).toBe(false)
@@ -74,6 +90,20 @@ describe('a pattern', () => {
     ['('.repeat(60) + ')'.repeat(60), 'nested'],
     ['\\', 'not known'],
     ['^*', 'anchor'],
+    ['(a+)+\\1', 'back-references'],
+    ['(?<x>a)\\k<x>', 'back-references'],
+    ['(?!a)b', 'look-ahead'],
+    ['(?<=a)b', 'look-ahead'],
+    ['(?i:a)', 'look-ahead'],
+    ['(?>a+)b', 'look-ahead'],
+    ['\\Bx', 'boundaries'],
+    ['a++', 'follows'],
+    ['a{1}{2}', 'follows'],
+    ['\\p{NoSuchProperty}', 'character class'],
+    ['\\u{110000}', 'character class'],
+    [`(${'a'.repeat(1000)}){3}`, 'too large'],
+    ['|'.repeat(PATTERN_SOURCE_LIMIT), 'too large'],
+    ['a'.repeat(PATTERN_SOURCE_LIMIT + 1), 'more than'],
   ])('%.30s is refused, and why', (source, words) => {
     expect(() => new Pattern(source)).toThrow(PatternError)
     expect(() => new Pattern(source)).toThrow(words)

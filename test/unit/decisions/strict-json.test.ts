@@ -43,6 +43,19 @@ describe('strict JSON reads what JSON.parse reads', () => {
   })
 })
 
+describe('where numbers must be in plain digits', () => {
+  const plain = (text: string) => readStrictJson(Buffer.from(text), { ...limits, plainIntegers: true })
+
+  test.each(['0', '-1', '3', '9007199254740991', '[1,2]'])('%s may stand', (text) => {
+    expect(plain(text)).toEqual({ ok: true, value: JSON.parse(text) })
+  })
+
+  test.each(['3.0', '3e0', '0.3e1', '30e-1', '{"a":[1E2]}'])('%s may not, though it is an integer to many readers', (text) => {
+    expect(plain(text)).toMatchObject({ ok: false, truncated: false, message: expect.stringContaining('plain digits') })
+    expect(read(text)).toMatchObject({ ok: true })
+  })
+})
+
 describe('strict JSON refuses what readers disagree about', () => {
   test.each([
     ['two members of one name', '{"a":1,"a":2}'],
