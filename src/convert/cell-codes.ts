@@ -241,11 +241,11 @@ export class CellCodes {
     const known = this.codeOf.address >>> 2
     kernels.u32.fill(NONE, known + this.codeOfKeys, known + dictionary.size)
     this.codeOfKeys = dictionary.size
-    while (this.measured < dictionary.size) this.measuredBytes += dictionary.keyLength(this.measured++)
+    this.measuredBytes += dictionary.bytesOfKeys(this.measured, dictionary.size)
+    this.measured = dictionary.size
     const met = this.texts
     this.texts = kernels.renumber(codes, rows, this.codeOf.address, this.keyOf.address, met)
-    const keys = this.keyOf.address >>> 2
-    for (let code = met; code < this.texts; code++) this.textBytes += dictionary.keyLength(kernels.u32[keys + code]!)
+    this.textBytes += dictionary.bytesOfCodes(this.keyOf.address, met, this.texts)
     return true
   }
 

@@ -16,6 +16,7 @@ import {
 } from './text-table.js'
 
 const MINIMUM_BITS = 8
+const ENTRY_WORDS = ENTRY_BYTES / 4
 const FIRST_SEGMENT_BYTES = 4096
 const LARGEST_SEGMENT_BYTES = 1 << 20
 
@@ -95,6 +96,24 @@ export class TextDictionary {
     return this.kernels.u32[(this.table >>> 2) + ENTRIES]! + code * ENTRY_BYTES
   }
 
+  /** What the keys from `first` to before `end` come to. */
+  bytesOfKeys(first: number, end: number): number {
+    const { u32 } = this.kernels
+    const lengths = this.lengthsAt()
+    let bytes = 0
+    for (let key = first; key < end; key++) bytes += u32[lengths + key * ENTRY_WORDS]!
+    return bytes
+  }
+
+  /** What those keys come to that stand as words at `keys`, from the word `first` to before `end`. */
+  bytesOfCodes(keys: number, first: number, end: number): number {
+    const { u32 } = this.kernels
+    const lengths = this.lengthsAt()
+    let bytes = 0
+    for (let word = (keys >>> 2) + first, last = (keys >>> 2) + end; word < last; word++) bytes += u32[lengths + u32[word]! * ENTRY_WORDS]!
+    return bytes
+  }
+
   /** A view, right until the memory grows. */
   keyBytes(code: number): Uint8Array {
     const entry = this.entryAt(code)
@@ -115,11 +134,16 @@ export class TextDictionary {
     this.filled = 0
   }
 
+  /** Word of the first key's length. */
+  private lengthsAt(): number {
+    return (this.kernels.u32[(this.table >>> 2) + ENTRIES]! >>> 2) + 1
+  }
+
   private entryAt(code: number): number {
     const header = this.table >>> 2
     // This runs for every new text: its message is made only where it is needed.
     if (!(code >= 0 && code < this.kernels.u32[header + SIZE]!)) assert(false, `code ${code}`)
-    return (this.kernels.u32[header + ENTRIES]! >>> 2) + code * (ENTRY_BYTES / 4)
+    return (this.kernels.u32[header + ENTRIES]! >>> 2) + code * ENTRY_WORDS
   }
 
   private makeRoom(length: number): boolean {
@@ -142,7 +166,7 @@ export class TextDictionary {
     const { u32 } = kernels
     const size = u32[header + SIZE]!
     const former = u32[header + ENTRIES]! >>> 2
-    u32.copyWithin(entries >>> 2, former, former + size * (ENTRY_BYTES / 4))
+    u32.copyWithin(entries >>> 2, former, former + size * ENTRY_WORDS)
     u32.fill(0, slots >>> 2, (slots + slotBytes) >>> 2)
     u32[header + SLOTS] = slots
     u32[header + SLOT_BITS] = this.slotBits

@@ -28,6 +28,17 @@ export class ByteSink {
     this.length += bytes.length
   }
 
+  /** Leaves a gap, for `fill` to fill; returns where it begins. */
+  leave(bytes: number): number {
+    this.reserve(bytes)
+    this.length += bytes
+    return this.length - bytes
+  }
+
+  fill(at: number, bytes: Uint8Array): void {
+    this.buffer.set(bytes, at)
+  }
+
   /** All of them. What is appended later may not show in it. */
   bytes(): Uint8Array<ArrayBuffer> {
     return this.buffer.subarray(0, this.length)

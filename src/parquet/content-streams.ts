@@ -1,6 +1,7 @@
 import { createHash, hash } from 'node:crypto'
 import type { KernelColumn } from '../columns/kernel-column.js'
 import type { PhysicalType } from '../columns/vector.js'
+import { assert } from '../errors.js'
 import type { Kernels } from '../kernels/kernels.js'
 import type { ByteSink } from './byte-sink.js'
 
@@ -171,27 +172,39 @@ function digestOfBlock(kernels: Kernels, column: KernelColumn, from: number, to:
 }
 
 function copiedRows(kernels: Kernels, column: KernelColumn, from: number, to: number, sink: ByteSink): ContentPiece {
+  const rows = to - from
+  const hasTexts = physicalOf(column) === 'BYTE_ARRAY'
+  const validityBytes = column.validity === 0 ? 0 : rows
+  const valueBytes = rows * (widthIn(column) || 4)
+  if (hasTexts && column.form === 'plain') {
+    const words = column.values.physical === 'BYTE_ARRAY' ? column.values.offsets >>> 2 : 0
+    sink.reserve(validityBytes + valueBytes + kernels.u32[words + to]! - kernels.u32[words + from]!)
+  }
   // Slices of values and of texts come in turns, and each stream is to be in one piece.
-  const texts: Uint8Array[] = []
-  const start = sink.length
-  let validityEnd = start
+  const validity = sink.leave(validityBytes)
+  const values = sink.leave(valueBytes)
+  const valuesEnd = sink.length
+  let validityAt = validity
+  let valuesAt = values
   streamRows(kernels, column, from, to, {
     validity: (bytes) => {
-      if (column.validity !== 0) sink.append(bytes)
-      validityEnd = sink.length
+      if (validityBytes > 0) sink.fill(validityAt, bytes)
+      validityAt += bytes.length
     },
-    values: (bytes) => sink.append(bytes),
-    texts: (bytes) => void texts.push(bytes.slice()),
+    values: (bytes) => {
+      sink.fill(valuesAt, bytes)
+      valuesAt += bytes.length
+    },
+    texts: (bytes) => sink.append(bytes),
     end: () => {},
   })
-  const valuesEnd = sink.length
-  for (const bytes of texts) sink.append(bytes)
+  assert(valuesAt === valuesEnd, 'each row has its value in the stream')
   return {
     kind: 'rows',
-    rows: to - from,
-    validity: column.validity === 0 ? null : [start, validityEnd],
-    values: [validityEnd, valuesEnd],
-    texts: physicalOf(column) === 'BYTE_ARRAY' ? [valuesEnd, sink.length] : null,
+    rows,
+    validity: column.validity === 0 ? null : [validity, values],
+    values: [values, valuesEnd],
+    texts: hasTexts ? [valuesEnd, sink.length] : null,
   }
 }
 

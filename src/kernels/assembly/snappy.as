@@ -213,7 +213,13 @@ function emitLongLiteral(from: u32, length: u32, out: u32): u32 {
   return op + length
 }
 
+// @ts-ignore: decorators of functions are AssemblyScript's
+@inline
 function emitCopy(out: u32, offset: u32, match: u32): u32 {
+  return match <= 64 ? emitShortCopy(out, offset, match) : emitLongCopy(out, offset, match)
+}
+
+function emitLongCopy(out: u32, offset: u32, match: u32): u32 {
   let op = out
   let length = match
   while (length >= 68) {
@@ -227,15 +233,13 @@ function emitCopy(out: u32, offset: u32, match: u32): u32 {
   return emitShortCopy(op, offset, length)
 }
 
+/** Which form it takes is nothing that the processor could foresee: both are made, and four bytes stored, where the output has room as above. */
 // @ts-ignore: decorators of functions are AssemblyScript's
 @inline
 function emitShortCopy(op: u32, offset: u32, length: u32): u32 {
-  if (length < 12 && offset < SHORT_OFFSET) {
-    store<u8>(op, <u8>(1 | ((length - 4) << 2) | ((offset >> 8) << 5)))
-    store<u8>(op, <u8>offset, 1)
-    return op + 2
-  }
-  store<u8>(op, <u8>(2 | ((length - 1) << 2)))
-  store<u16>(op, <u16>offset, 1)
-  return op + 3
+  const isShort = <u32>(length < 12) & <u32>(offset < SHORT_OFFSET)
+  const short = 1 | ((length - 4) << 2) | ((offset >> 8) << 5) | ((offset & 0xff) << 8)
+  const long = 2 | ((length - 1) << 2) | (offset << 8)
+  store<u32>(op, select<u32>(short, long, isShort != 0))
+  return op + 3 - isShort
 }

@@ -70,6 +70,31 @@ export function skipRecords(start: u32, end: u32, quote: u32, inside: u32, most:
   return count
 }
 
+/** The starts behind the first `count` bits of `separators`, four at a time: up to three words more are written where another row follows. */
+// @ts-ignore: decorators of functions are AssemblyScript's
+@inline
+function writeStarts(words: u32, count: u32, separators: u64, before: u32, isTight: bool): void {
+  const end = words + (count << 2)
+  let bits = separators
+  if (isTight) {
+    for (let at = words; at < end; at += 4) {
+      store<u32>(at, before + <u32>ctz<u64>(bits))
+      bits &= bits - 1
+    }
+    return
+  }
+  for (let at = words; at < end; at += 16) {
+    store<u32>(at, before + <u32>ctz<u64>(bits))
+    bits &= bits - 1
+    store<u32>(at, before + <u32>ctz<u64>(bits), 4)
+    bits &= bits - 1
+    store<u32>(at, before + <u32>ctz<u64>(bits), 8)
+    bits &= bits - 1
+    store<u32>(at, before + <u32>ctz<u64>(bits), 12)
+    bits &= bits - 1
+  }
+}
+
 /**
  * Only records that end in a line end and have `width` fields. It stops before anything else, without a reason: the TypeScript form looks at
  * that record again and says what it is. The place goes to address 0.
@@ -83,6 +108,8 @@ export function tokenise(start: u32, end: u32, width: u32, delimiter: u32, quote
   const quotes = i8x16.splat(<i8>quote)
   const lineFeeds = i8x16.splat(<i8>LF)
   const returns = i8x16.splat(<i8>CR)
+  // The words too many stay within one row that follows, where it has as many.
+  const tight = width < 2
   let rows: u32 = 0
   let words = out
   let left = width
@@ -105,7 +132,9 @@ export function tokenise(start: u32, end: u32, width: u32, delimiter: u32, quote
     const quoteBits = matches(a, b, c, d, quotes) & valid
     const delimiterBits = matches(a, b, c, d, delimiters) & valid
     const feedBits = matches(a, b, c, d, lineFeeds) & valid
-    const returnBits = matches(a, b, c, d, returns) & valid
+    // Most blocks have none.
+    const anyReturn = v128.or(v128.or(i8x16.eq(a, returns), i8x16.eq(b, returns)), v128.or(i8x16.eq(c, returns), i8x16.eq(d, returns)))
+    const returnBits: u64 = v128.any_true(anyReturn) ? matches(a, b, c, d, returns) & valid : 0
 
     let quoted = inside
     if (quoteBits != 0) {
@@ -132,6 +161,7 @@ export function tokenise(start: u32, end: u32, width: u32, delimiter: u32, quote
     } else {
       mayOpen = separators >> 63
     }
+    const returnedBefore = returned
     if ((returnBits | returned) != 0) {
       const outside = returnBits & ~quoted
       wrong |= ((outside << 1) | returned) & ~feeds & valid
@@ -140,33 +170,43 @@ export function tokenise(start: u32, end: u32, width: u32, delimiter: u32, quote
     if (!i8x16.all_true(i8x16.min_u(i8x16.min_u(a, b), i8x16.min_u(c, d)))) wrong |= matches(a, b, c, d, i8x16.splat(0)) & valid
     if (wrong != 0) separators &= (wrong & (0 - wrong)) - 1
 
-    while (separators != 0) {
-      const bit = ctz<u64>(separators)
-      separators &= separators - 1
-      const after = block + <u32>bit + 1
-      store<u32>(words, after)
-      words += 4
-      left--
-      if ((feeds >> bit) & 1) {
-        if (left != 0) {
-          store<u32>(0, record)
-          return rows
-        }
-        // Outside quotes a CR before a LF belongs to the line end. Before the record lies what is none of ours.
-        if (after - 2 >= record && load<u8>(after - 2) == CR) store<u32>(words - 4, after - 1)
-        rows++
-        record = after
-        if (rows == maxRows) {
-          store<u32>(0, record)
-          return rows
-        }
-        store<u32>(words, after)
-        words += 4
-        left = width
-      } else if (left == 0) {
+    const before = block + 1
+    let ends = feeds & separators
+    // One record after the other: how many fields end in it is known before one of them is looked at.
+    while (ends != 0) {
+      const upTo = ends ^ (ends - 1)
+      if (<u32>popcnt<u64>(separators & upTo) != left) {
         store<u32>(0, record)
         return rows
       }
+      writeStarts(words, left, separators, before, tight || rows + 1 == maxRows)
+      words += left << 2
+      const after = before + <u32>ctz<u64>(ends)
+      // Outside quotes a CR before a LF belongs to the line end. Before the record lies what is none of ours.
+      if (returnBits != 0 || returnedBefore != 0) {
+        if (after - 2 >= record && load<u8>(after - 2) == CR) store<u32>(words - 4, after - 1)
+      }
+      rows++
+      record = after
+      if (rows == maxRows) {
+        store<u32>(0, record)
+        return rows
+      }
+      store<u32>(words, after)
+      words += 4
+      left = width
+      separators &= ~upTo
+      ends &= ends - 1
+    }
+    if (separators != 0) {
+      const more = <u32>popcnt<u64>(separators)
+      if (more >= left) {
+        store<u32>(0, record)
+        return rows
+      }
+      writeStarts(words, more, separators, before, tight || rows + 1 == maxRows)
+      words += more << 2
+      left -= more
     }
     if (wrong != 0) break
     inside = <u64>(<i64>quoted >> 63)
