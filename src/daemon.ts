@@ -24,7 +24,7 @@ import type { InboxEvent, WaitingEntry } from './inbox/events.js'
 import { Filing } from './inbox/filing.js'
 import { Inbox, type InboxSettings } from './inbox/inbox.js'
 import { compileSources } from './inbox/sources.js'
-import { systemTimers } from './inbox/timers.js'
+import { systemTimers, type Timers } from './inbox/timers.js'
 import { watchFolders } from './inbox/watcher.js'
 import { type Clock, isoTime } from './runtime/clock.js'
 import { type Files, makeDirectories } from './runtime/files.js'
@@ -32,6 +32,7 @@ import type { LogEvent, Logger } from './runtime/logger.js'
 import { SharedSync } from './runtime/shared-sync.js'
 import { ReleaseStack, type SignalState } from './runtime/shutdown.js'
 import type { Workspace } from './runtime/workspace.js'
+import type { LockStore } from './store/lock.js'
 import { RecordStore } from './store/record-store.js'
 import { TableRegistry } from './tables/registry.js'
 
@@ -54,6 +55,9 @@ export interface DaemonOptions {
   /** Instead of the thread pool, and of the process for one drop alone, for tests. */
   readonly converter?: Converter
   readonly aloneConverter?: Converter
+  /** Instead of the kernel's lock and of its timers, for tests on a disk and a clock of their own. */
+  readonly lock?: LockStore
+  readonly timers?: Timers
 }
 
 export interface DaemonOutcome {
@@ -112,6 +116,8 @@ class Daemon {
     for (const folder of [paths.inbox, paths.decisions, paths.claims, paths.requests, paths.archive, paths.quarantine, paths.receipts]) {
       await makeDirectories(files, folder)
     }
+    // Also those that were there: an earlier run may have made them, and died before their names were durable.
+    for (const folder of new Set([paths.root, paths.state])) await files.syncDirectory(folder)
     const store = await RecordStore.open({
       files,
       clock,
@@ -122,6 +128,7 @@ class Daemon {
       writer: ANCHOR_WRITER,
       orphans: join(paths.quarantine, 'orphans'),
       onOrphan: (orphan) => this.orphanFound(orphan),
+      ...(this.options.lock === undefined ? {} : { lock: this.options.lock }),
     })
     this.stack.push('store', () => store.close())
     logger.info(
@@ -167,9 +174,10 @@ class Daemon {
         sourceBytes: async (request) => (await files.stat(request.sourcePath))?.sizeBytes ?? 0,
       })
     this.stack.push('alone converter', () => aloneConverter.close())
+    const timers = this.options.timers ?? systemTimers
     const space = new SpaceGate({
       clock,
-      sleep,
+      sleep: (ms, signal) => sleep(timers, ms, signal),
       draining: this.draining.signal,
       // Decisions are small and may still find room. Where they do not, they wait by themselves.
       onPaused: (reason) => drops.pause(reason.code, reason.message),
@@ -204,7 +212,7 @@ class Daemon {
     const shared = {
       files,
       clock,
-      timers: systemTimers,
+      timers,
       claims,
       ids,
       watch: watchFolders,
@@ -515,15 +523,15 @@ function aborted(signal: AbortSignal): Promise<undefined> {
   })
 }
 
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
+function sleep(timers: Timers, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve()
     const done = (): void => {
-      clearTimeout(timer)
+      cancel()
       signal.removeEventListener('abort', done)
       resolve()
     }
-    const timer = setTimeout(done, ms)
+    const cancel = timers.after(ms, done)
     signal.addEventListener('abort', done, { once: true })
   })
 }

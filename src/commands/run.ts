@@ -39,8 +39,8 @@ export async function run(context: CommandContext, options: { once: boolean }): 
   })
   if (!options.once) return EXIT.done
   for (const entry of outcome.left) note(context, `left in the inbox: ${entry.path}: ${entry.code}: ${entry.message}`)
-  const growing = outcome.left.some((entry) => entry.code === 'STILL_GROWING' || entry.code === 'SIDECAR_MISSING')
-  if (outcome.unfinished > 0 || growing) return EXIT.notFinished
+  const untaken = outcome.left.some(({ code }) => code === 'STILL_GROWING' || code === 'SIDECAR_MISSING' || code === 'UNREADABLE')
+  if (outcome.unfinished > 0 || untaken) return EXIT.notFinished
   return seen.mend ? EXIT.findings : seen.refused ? EXIT.refused : EXIT.done
 }
 

@@ -66,7 +66,7 @@ export interface CoordinatorOptions {
   readonly commitsAtOnce?: number
 }
 
-const COMMITS_AT_ONCE = 16
+const COMMITS_AT_ONCE = 64
 /** A process may end for reasons that have nothing to do with the drop it converts; not so often (DESIGN §8). */
 const ATTEMPTS_ALONE = 3
 
@@ -437,7 +437,14 @@ export class Coordinator {
       view: () => ({ drop_id: claim.dropId, path: claim.document.file.path, source: null, stage: 'deciding', since }),
     })
     const { filing, space } = this.options
-    const result = claim.problem === null ? await space.whenRoom(() => this.decide(claim)) : refusedByClaim(claim.problem)
+    let resumed = claim.recovered
+    const decide = (): ReturnType<DecisionIntake['handle']> => {
+      const again = resumed
+      // An attempt that met a full disk may have got as far as the history: what the next one finds there is its own work.
+      resumed = true
+      return this.decide(claim, again)
+    }
+    const result = claim.problem === null ? await space.whenRoom(decide) : refusedByClaim(claim.problem)
     const base: DecisionReceipt = {
       ...receiptHead(claim, result),
       kind: 'decision',
@@ -462,13 +469,13 @@ export class Coordinator {
     await this.conclude(claim, { ...base, stored_at, finished_at: isoTime(this.options.clock.nowMs()) })
   }
 
-  private async decide(claim: Claim): ReturnType<DecisionIntake['handle']> {
+  private async decide(claim: Claim, resumed: boolean): ReturnType<DecisionIntake['handle']> {
     const bytes = await readDecisionFile(this.options.files, claim.sourcePath, this.options.decisionBytes)
     if (bytes === null) throw new IntakeError('IO_FAILED', `${claim.sourcePath} is gone`)
     return this.options.decisions.handle(bytes, {
       dropId: claim.dropId,
       receivedAtMs: Date.parse(claim.document.received_at),
-      resumed: claim.recovered,
+      resumed,
     })
   }
 }

@@ -95,7 +95,7 @@ export class DecisionIntake {
     drop: {
       dropId: string
       receivedAtMs: number
-      /** Taken up again after a restart: an entry made since it was received is this drop's own work, and it says 'applied'. */
+      /** Taken up again, after a restart or a full disk: an entry made since it was received is this drop's own work, and it says 'applied'. */
       resumed?: boolean
     },
   ): Promise<DecisionResult> {
@@ -115,28 +115,35 @@ export class DecisionIntake {
       }),
     )
     if (verdict.ok === false) return refused(verdict)
-    if (verdict.ok === 'repeated') return repeated(verdict, drop)
-    return this.apply(verdict, drop.dropId)
+    if (verdict.ok === 'repeated') {
+      // Its own attempt before may have met a full disk right behind the history: asked once more, the store finishes what it began.
+      if (drop.resumed === true && verdict.entry.decision !== null)
+        await this.refusable(() => this.commit(verdict.payload, verdict.entry.decision!, drop.dropId))
+      return repeated(verdict, drop)
+    }
+    return this.apply(verdict, drop)
   }
 
-  private async apply(accepted: AcceptedDecision, dropId: string): Promise<DecisionResult> {
+  private commit(payload: DecisionPayload, reference: DecisionReference, dropId: string): ReturnType<DecisionIntakeOptions['commit']> {
+    return this.options.commit({
+      tx: transactionId(dropId, sha256Hex(payload.record_id)),
+      recordId: payload.record_id,
+      version: payload.version,
+      decision: payload.decision,
+      decidedBy: payload.decided_by,
+      comment: payload.comment,
+      expectedParquetSha256: payload.parquet_sha256,
+      reference,
+    })
+  }
+
+  private async apply(accepted: AcceptedDecision, drop: { dropId: string; resumed?: boolean }): Promise<DecisionResult> {
     const { payload, reference } = accepted
-    const done = await this.refusable(
-      () =>
-        this.options.commit({
-          tx: transactionId(dropId, sha256Hex(payload.record_id)),
-          recordId: payload.record_id,
-          version: payload.version,
-          decision: payload.decision,
-          decidedBy: payload.decided_by,
-          comment: payload.comment,
-          expectedParquetSha256: payload.parquet_sha256,
-          reference,
-        }),
-      payload,
-    )
+    const done = await this.refusable(() => this.commit(payload, reference, drop.dropId), payload)
     if ('code' in done) return refused(done)
-    return { ...NOTHING_WRONG, ...claimsOf(payload), outcome: done.outcome === 'repeated' ? 'repeated' : 'applied' }
+    // Not in the history when it was looked up, and there when it was committed: the store finished the plan of the attempt before.
+    const own = done.outcome !== 'repeated' || drop.resumed === true
+    return { ...NOTHING_WRONG, ...claimsOf(payload), outcome: own ? 'applied' : 'repeated' }
   }
 
   private async refusable<T extends object>(work: () => Promise<T>, payload: DecisionPayload | null = null): Promise<T | DecisionRefusal> {

@@ -429,7 +429,7 @@ export class ClaimStore {
       return null
     }
     if (await this.filing.hasReceipt(dropId)) {
-      await this.filing.tidyReceipt(dropId)
+      await this.filing.confirmReceipt(dropId)
       await this.giveUp(document, 'release')
       return null
     }

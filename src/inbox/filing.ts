@@ -134,8 +134,12 @@ export class Filing {
     return (await this.files.stat(this.receiptPath(dropId))) !== null
   }
 
-  /** Removes what a crash between the receipt's two names left of the first. */
-  async tidyReceipt(dropId: DropId): Promise<void> {
+  /**
+   * Of a receipt that was found after an end: its writer may have died after the rename and before the fsync of the folder, so its name is made
+   * durable now, before the claim goes. Removes what a crash between the receipt's two names left of the first.
+   */
+  async confirmReceipt(dropId: DropId): Promise<void> {
+    await this.sync.sync(dirname(this.receiptPath(dropId)))
     await this.files.remove(this.receiptDraft(dropId))
   }
 

@@ -36,6 +36,8 @@ const POLL_MIN_MS = 250
  */
 const WATCHED_FILES_LIMIT = 256
 const CROWDED_LOOK_MS = 1000
+/** After a scan that found no descriptor or no memory left. */
+const RETRY_MS = 1000
 const WAITING_LIMIT = 1000
 const ONCE_MAX_MS = 60_000
 
@@ -176,6 +178,10 @@ export class Inbox {
     this.scheduleIn(Math.min(Math.max(HINT_MS, pacedMs), this.settings.rescanMs))
   }
 
+  private pauseFor(error: unknown): void {
+    this.pause(isIntakeError(error) ? error.code : 'RESOURCES_EXHAUSTED', error instanceof Error ? error.message : String(error))
+  }
+
   /** Claims nothing until `resume`, or by itself after `rescanMs`. Scans go on. */
   pause(code: ErrorCode, message: string): void {
     if (this.paused !== null || this.stopped) return
@@ -311,7 +317,11 @@ export class Inbox {
       return
     }
     this.scanning = this.scan()
-      .catch((error: unknown) => this.fail(error))
+      .catch((error: unknown) => {
+        if (!isPassing(error)) return this.fail(error)
+        this.pauseFor(error)
+        this.scheduleIn(RETRY_MS)
+      })
       .finally(() => {
         this.scanning = null
         if (this.hinted && this.queued === 0) {
@@ -515,6 +525,7 @@ export class Inbox {
           message: outcome.message,
           untilMs: this.clock.monotonicMs() + this.settings.rescanMs,
         })
+        this.noteWaiting(item.key, outcome.code, outcome.message)
         this.scheduleIn(HINT_MS)
       } else if (outcome.kind === 'changed') this.scheduleIn(HINT_MS)
       if (outcome.kind !== 'changed' || this.once?.late) this.once?.pending?.delete(item.key)
@@ -524,13 +535,21 @@ export class Inbox {
       this.busy.delete(item.key)
       if (this.once?.late) this.once.pending?.delete(item.key)
       if (isPassing(error)) {
-        this.pause(isIntakeError(error) ? error.code : 'RESOURCES_EXHAUSTED', error instanceof Error ? error.message : String(error))
+        this.pauseFor(error)
       } else this.fail(error)
     }
     line.leave()
     if (handed === null) this.releaseSlot()
     else handed.catch((error: unknown) => this.fail(error)).finally(() => this.releaseSlot())
     this.checkOnce()
+  }
+
+  /** At once, and not with the next scan: with `--once` there may be none, and what was left behind must be told. */
+  private noteWaiting(key: string, code: ErrorCode, message: string): void {
+    if (this.waitingNow.has(key) || this.waitingNow.size >= WAITING_LIMIT) return
+    this.waitingCount++
+    const sinceMs = this.clock.nowMs()
+    this.waitingNow.set(key, { path: encodePath(pathOfKey(key)), code, message, hint: ERRORS[code].hint, sinceMs, told: false })
   }
 
   private async claimOne(item: Queued, path: Buffer, source: Source | null, dropId: DropId): Promise<ClaimOutcome> {

@@ -2,7 +2,7 @@ import picomatch from 'picomatch'
 import type { DropId } from '../core/drop-id.js'
 import type { SidecarKind } from '../documents/drop.js'
 import type { ErrorCode } from '../errors.js'
-import { systemCodeOf } from '../errors.js'
+import { isExhausted, systemCodeOf } from '../errors.js'
 import type { FilePath, FileStat, Files } from '../runtime/files.js'
 import { claimOfHiddenName, joinBytes, keyOf, nameOf } from './inbox-path.js'
 import { SIDECAR_SUFFIX, type SourceSet } from './sources.js'
@@ -117,7 +117,8 @@ export class Scanner {
       return await this.files.names(folder.length === 0 ? this.root : joinBytes(this.root, folder))
     } catch (error) {
       const code = systemCodeOf(error)
-      if (code === null) throw error
+      // It says nothing about the file or the folder, which are there all the same.
+      if (code === null || isExhausted(error)) throw error
       // Renamed or replaced between two looks: the next scan sees what is there then.
       if (code !== 'ENOTDIR') visitor.waiting({ path: folder, code: 'UNREADABLE', message: `The folder cannot be read: ${code}` })
       return null
@@ -190,7 +191,7 @@ export class Scanner {
       return await this.files.stat(joinBytes(this.root, path))
     } catch (error) {
       const code = systemCodeOf(error)
-      if (code === null) throw error
+      if (code === null || isExhausted(error)) throw error
       visitor.waiting({ path, code: 'UNREADABLE', message: `The file cannot be looked at: ${code}` })
       return null
     }

@@ -1,9 +1,10 @@
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { sha256Hex } from '../core/hashes.js'
 import { ANCHORS_PREFIX, anchorPrefix, anchorSegmentName, anchorSegmentOfName } from '../core/object-keys.js'
 import { type AnchorLine, decodeAnchor, encodeAnchor } from '../documents/anchor.js'
-import { createFile, type Files, makeDirectories, type OpenFile } from '../runtime/files.js'
+import { createFile, type Files, makeDirectories, type OpenFile, replaceFile } from '../runtime/files.js'
 import type { SharedSync } from '../runtime/shared-sync.js'
+import { waitAll } from './wait-all.js'
 
 /** What an anchor says of a record right after a commit. */
 export interface AnchorFacts {
@@ -43,12 +44,16 @@ export class AnchorLog {
   /** The last segment may hold bytes beyond `sizeBytes` from a write that failed half way. */
   private dirty = false
   private failure: unknown = null
-  private resynced: Promise<void> | null = null
+  private confirmed: Promise<void> | null = null
+  private confirming: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | null = null
+  /** The names of the segment and of its folders are durable; null: not looked at yet. */
+  private isNamed = false
 
   private constructor(
     private readonly options: {
       readonly files: Files
       readonly sync: SharedSync
+      readonly root: string
       readonly folder: string
       readonly segmentLines: number
     },
@@ -75,7 +80,8 @@ export class AnchorLog {
   }): Promise<{ log: AnchorLog; torn: TornTail | null }> {
     const { files } = options
     const folder = join(options.root, anchorPrefix(options.writer))
-    await makeDirectories(files, folder)
+    // Their names are made durable with that of a segment, before its first line.
+    await makeDirectories(files, folder, { sync: false })
     const segments = ((await files.list(folder)) ?? [])
       .map((entry) => (entry.kind === 'file' ? anchorSegmentOfName(entry.name.toString('utf8')) : null))
       .filter((segment) => segment !== null)
@@ -83,7 +89,7 @@ export class AnchorLog {
     const last = segments.at(-1)
     const make = (segment: number, lines: number, sizeBytes: number, previous: string, seen: Set<string>): AnchorLog =>
       new AnchorLog(
-        { files, sync: options.sync, folder, segmentLines: options.segmentLines ?? SEGMENT_LINES },
+        { files, sync: options.sync, root: options.root, folder, segmentLines: options.segmentLines ?? SEGMENT_LINES },
         segment,
         lines,
         sizeBytes,
@@ -117,12 +123,19 @@ export class AnchorLog {
 
   /**
    * Makes sure of the line of a commit that an earlier process made. Only the last segment is looked at: a second line of the same commit
-   * does no harm. A line that is found is synced once more, for nobody knows whether its writer lived to do it.
+   * does no harm. Where a line is found the segment is written anew, once: nobody knows whether its writer lived to sync it, and if that fsync
+   * had failed, another one would succeed over pages that the kernel has given up (they are marked clean, and still read well).
    */
   async ensure(facts: AnchorFacts): Promise<void> {
     if (!this.seen.has(seenKey(facts.recordId, facts.historyLength))) return this.append(facts)
-    this.resynced ??= this.current().then((file) => this.syncFile(file))
-    await this.resynced
+    this.confirmed ??= new Promise<void>((resolve, reject) => {
+      this.confirming = { resolve, reject }
+      this.pumping ??= this.pump()
+    }).catch((error: unknown) => {
+      this.confirmed = null
+      throw error
+    })
+    await this.confirmed
   }
 
   /** Resolves when the line is durable. After a rejection it may or may not be there; it can be appended again. */
@@ -142,7 +155,13 @@ export class AnchorLog {
   private async pump(): Promise<void> {
     // The first line of a batch does not wait for a timer, only for the callers of this same turn.
     await Promise.resolve()
-    while (this.queue.length > 0) {
+    while (this.queue.length > 0 || this.confirming !== null) {
+      if (this.confirming !== null) {
+        const { resolve, reject } = this.confirming
+        this.confirming = null
+        await this.rewrite().then(resolve, reject)
+        continue
+      }
       const room = this.options.segmentLines - this.lines
       const batch = this.queue.splice(0, room > 0 ? room : this.options.segmentLines)
       try {
@@ -158,6 +177,8 @@ export class AnchorLog {
   private async write(batch: readonly AnchorFacts[]): Promise<void> {
     if (this.failure !== null) throw this.failure
     if (this.segment === 0 || this.lines >= this.options.segmentLines) await this.nextSegment()
+    // A segment without lines may be what a crash left before its name was durable; where there is a line, it was.
+    if (this.lines === 0 && !this.isNamed) await this.syncNames()
     if (this.dirty) await this.cut()
     const file = await this.current()
     let link = this.last
@@ -188,13 +209,34 @@ export class AnchorLog {
     await this.file?.close()
     this.file = null
     const path = join(this.options.folder, anchorSegmentName(next))
-    await createFile(this.options.files, path, new Uint8Array(0))
-    // The name first: a synced line in a file without a durable name is no anchor.
-    await this.options.sync.sync(this.options.folder)
+    // Its bytes are none: what must be durable is its name.
+    await (await this.options.files.openAppend(path)).close()
     this.segment = next
     this.lines = 0
     this.sizeBytes = 0
     this.dirty = false
+    this.isNamed = false
+  }
+
+  /** The names first: a synced line in a file without a durable name is no anchor. */
+  private async syncNames(): Promise<void> {
+    const { folder, root, sync } = this.options
+    await waitAll([sync.sync(folder), sync.sync(dirname(folder)), sync.sync(root)])
+    this.isNamed = true
+  }
+
+  /** The good lines under a new inode, in the place of the old one; made where opening a store clears what a crash leaves. */
+  private async rewrite(): Promise<void> {
+    if (this.failure !== null) throw this.failure
+    const { root, folder } = this.options
+    const path = join(folder, anchorSegmentName(this.segment))
+    await this.file?.close()
+    this.file = null
+    const bytes = (await this.options.files.read(path)) ?? Buffer.alloc(0)
+    const temporary = join(root, 'staging', `anchors-${basename(folder)}.tmp`)
+    await replaceFile(this.options.files, path, bytes.subarray(0, this.sizeBytes), { temporary })
+    this.dirty = false
+    await this.options.sync.sync(folder)
   }
 
   private async current(): Promise<OpenFile> {

@@ -209,6 +209,8 @@ export class RecordStore {
       const found = await readIdentity(files, root)
       // The folders come before store.json, whose fsync of the root covers them: where it exists, they outlive a power cut.
       for (const folder of ['records', 'staging']) await makeDirectories(files, join(root, folder), { sync: found !== null })
+      // Whoever wrote it may have died between the rename and the fsync of its name: what is chained to it must not outlive it.
+      if (found !== null) await files.syncDirectory(root)
       const read = found ?? (await createIdentity(options))
       const { log, torn } = await AnchorLog.open({
         files,

@@ -123,18 +123,22 @@ describe('signals', () => {
   })
 
   test('a second signal while a file is converted forces: 130 or 143, and the next start finishes it', async () => {
-    const ws = await make()
-    const daemon = await ws.start()
-    await ws.drop('one/large.csv', larger)
-    await converting(ws, daemon)
-    // Stopped, so that both are pending when it goes on: draining may be quick.
-    daemon.child.kill('SIGSTOP')
-    daemon.child.kill('SIGTERM')
-    daemon.child.kill('SIGINT')
-    const ended = await daemon.stop('SIGCONT')
-    expect([130, 143]).toContain(ended.status)
-    await ws.run(['run', '--once'])
-    await expectEachOnce(ws, ['one/large.csv'])
+    let status: number | null = 0
+    // A thread of its own takes each signal, and draining may be done before the second one is told: then it was no second signal.
+    for (let attempt = 0; attempt < 5 && status === 0; attempt++) {
+      const ws = await make()
+      const daemon = await ws.start()
+      await ws.drop('one/large.csv', larger)
+      await converting(ws, daemon)
+      // Stopped, so that both are pending when it goes on.
+      daemon.child.kill('SIGSTOP')
+      daemon.child.kill('SIGTERM')
+      daemon.child.kill('SIGINT')
+      ;({ status } = await daemon.stop('SIGCONT'))
+      await ws.run(['run', '--once'])
+      await expectEachOnce(ws, ['one/large.csv'])
+    }
+    expect([130, 143]).toContain(status)
   })
 })
 

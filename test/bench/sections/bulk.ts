@@ -11,7 +11,7 @@ import { committedIn, makeWorkspace, once } from '../workspace.js'
 import { SMALL_ROWS } from './mixed.js'
 
 /** Commits of one drop that are under way at once. */
-const COMMITS_IN_FLIGHT = 16
+const COMMITS_IN_FLIGHT = 64
 
 interface Round {
   readonly convert: Usage

@@ -426,6 +426,24 @@ describe('trouble', () => {
     expect(fatal).toEqual([])
   })
 
+  it.each(['EMFILE', 'ENFILE', 'ENOMEM'])(
+    'a scan that finds no descriptor or memory left (%s) is made again, and nothing counts as gone',
+    async (code) => {
+      await bench.drop('borelogs/a.csv')
+      let short = false
+      const refuse = (): boolean => short && bench.events.filter((e) => e.event === 'intake.paused').length === 0
+      const failure = Object.assign(new Error(code), { code })
+      open({}, { ...quickFiles, names: async (path) => (refuse() ? Promise.reject(failure) : quickFiles.names(path)) }).start()
+      await scan()
+      short = true
+      await scan()
+      expect(bench.events).toContainEqual(expect.objectContaining({ event: 'intake.paused', code: 'RESOURCES_EXHAUSTED' }))
+      expect([fatal, inbox.waiting().filter((w) => w.code === 'UNREADABLE')]).toEqual([[], []])
+      while (claimed.length === 0) await scan()
+      expect(names()).toEqual(['borelogs/a.csv'])
+    },
+  )
+
   it('a failed fsync ends intake', async () => {
     await bench.drop('borelogs/a.csv')
     const faults = new FaultFiles({ at: 1, mode: 'error', error: () => new IntakeError('FSYNC_FAILED', 'no'), only: (o) => o === 'sync' })
