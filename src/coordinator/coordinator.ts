@@ -90,6 +90,8 @@ export class Coordinator {
   private readonly jobs = new Map<string, { view: () => InFlight }>()
   private readonly work = new Set<Promise<void>>()
   private failed = false
+  /** Drops with versions, read once where a recovered claim needs it. */
+  private committedBefore: Promise<ReadonlySet<string>> | null = null
 
   constructor(private readonly options: CoordinatorOptions) {}
 
@@ -371,8 +373,23 @@ export class Coordinator {
       (converted !== null && 'refusal' in converted
         ? converted.refusal
         : (done?.problem ?? { code: 'INTERNAL', message: 'Nothing was staged' }))
+    // What was read to its end is judged as it was judged before.
+    if (claim.recovered && done === null && (await this.hasVersions(claim))) {
+      // An attempt before has committed, and its original cannot be read any more: no receipt that could be written would be true.
+      this.options.claims.leave(claim, `Versions of this drop are in the store, and now it fails: ${fault.code}: ${fault.message}`)
+      return
+    }
     const receipt = this.dropReceipt(claim, done, done === null ? [] : this.withheldRecords(done), 'quarantined', fault)
     await this.file(claim, receipt, { original: 'quarantine', report: done, fault })
+  }
+
+  private async hasVersions({ dropId, recordRule }: Claim): Promise<boolean> {
+    const { store } = this.options
+    if (recordRule?.kind === 'fixed')
+      return isRecordId(recordRule.recordId) && (await store.dropsOfVersions(recordRule.recordId)).has(dropId)
+    // One look for all: whatever has been committed since the start is not of a claim that is still to be filed.
+    this.committedBefore ??= store.dropsOfVersions('all')
+    return (await this.committedBefore).has(dropId)
   }
 
   private withheldRecords(done: ConvertDone): RecordResult[] {

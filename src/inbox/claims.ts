@@ -203,6 +203,11 @@ export class ClaimStore {
     }
   }
 
+  /** Leaves a recovered claim as it is until the next start: its drop can be neither finished nor given up by itself. */
+  leave(claim: Claim, message: string): void {
+    this.strand(claim.dropId, claim.document.file.path, message)
+  }
+
   /** So many conversions of this drop, alone, have stopped their process. Durable when it returns. */
   async recordAttempts(claim: Claim, attempts: number): Promise<void> {
     const document: DropDocument = { ...claim.document, attempts }
@@ -435,6 +440,10 @@ export class ClaimStore {
     }
     let taken: Taken
     try {
+      if (await this.wasGivenBack(document)) {
+        await this.giveUp(document, 'undo')
+        return null
+      }
       taken = await this.take(document)
     } catch (error) {
       if (!(error instanceof SourceUnreadable)) throw error
@@ -471,6 +480,21 @@ export class ClaimStore {
     const claim = await this.toClaim(document, taken, true)
     this.announce(claim)
     return claim
+  }
+
+  /**
+   * An end in the midst of an undo: the file has its own name again, beside the hidden one or instead of it, and whoever looks into the inbox
+   * will take it as a new drop. Were the claim finished as well, the file would be taken twice.
+   */
+  private async wasGivenBack(document: DropDocument): Promise<boolean> {
+    const { file } = document
+    if (file.stored_at !== null) return false
+    const [hidden, own] = await touchingSource(async () => [
+      await this.files.stat(this.hiddenPath(document, file)),
+      await this.files.stat(this.ownPath(document, file)),
+    ])
+    if (own === null) return false
+    return hidden === null ? isClaimed(file, own) : hidden.inode === own.inode && hidden.device === own.device
   }
 
   /** Files that are never opened move to quarantine before the receipt is written. */

@@ -270,7 +270,8 @@ export class Filing {
     for (const name of MOVED_REPORTS) {
       const from = join(claim.folder, name)
       const to = join(folder, name)
-      if ((await this.files.stat(from)) !== null) {
+      // Without a report nothing was read to its end: what is there is of an earlier attempt, which may have ended because it could not be synced.
+      if (reports.report !== null && (await this.files.stat(from)) !== null) {
         await this.syncFile(from)
         // Over the same report of an attempt that a crash cut short.
         await this.moveReport(from, to)

@@ -293,6 +293,23 @@ export class RecordStore {
     return { entry, key, url: this.objects.urlOf(key), body }
   }
 
+  /** Drops that made versions: of one record, or of all. Damaged records are passed over. All: reads every record, so not in the ordinary course of things. */
+  async dropsOfVersions(recordId: string | 'all'): Promise<Set<string>> {
+    const drops = new Set<string>()
+    const note = async (id: string): Promise<void> => {
+      try {
+        for (const entry of (await this.head(id))?.metadata.history ?? []) {
+          if (isVersionEntry(entry) && entry.drop !== null) drops.add(entry.drop.drop_id)
+        }
+      } catch (error) {
+        if (!isIntakeError(error, 'STORE_INVALID')) throw error
+      }
+    }
+    if (recordId === 'all') for await (const id of this.listRecords()) await note(id)
+    else await note(recordId)
+    return drops
+  }
+
   // Writing
 
   /**
@@ -513,6 +530,7 @@ export class RecordStore {
       await this.removeAbandoned(side, plan, head, options.onOrphan)
       return undo('its Parquet file does not have the hash that the plan names')
     }
+    await side.staging.renewPlan(plan)
     await this.carryOut(side, tx, again, false)
     return done('finished', 'its plan was durable')
   }

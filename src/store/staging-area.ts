@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { decodePlan, encodePlan, type StoredPlan } from '../documents/plan.js'
 import { assert } from '../errors.js'
-import { type Files, removeTree } from '../runtime/files.js'
+import { type Files, removeTree, replaceFile } from '../runtime/files.js'
 import type { SharedSync } from '../runtime/shared-sync.js'
 import { waitAll } from './wait-all.js'
 
@@ -50,6 +50,16 @@ export class StagingArea {
     } finally {
       await file.close()
     }
+  }
+
+  /**
+   * Of a plan that was found after an end: its writer may have died before it was durable. What is carried out by it is seen before it is
+   * durable itself, and must come back after a power cut. Written anew beside the old one, for an fsync of a file whose fsync has failed says nothing.
+   */
+  async renewPlan(plan: StoredPlan): Promise<void> {
+    const folder = this.folderOf(plan.tx)
+    await replaceFile(this.files, join(folder, PLAN), encodePlan(plan))
+    await waitAll([this.files.syncDirectory(folder), this.sync.sync(this.root)])
   }
 
   /** Whoever staged it leaves this to the commit, where many wait for the disk at once and no conversion does. A decision has no such file. */

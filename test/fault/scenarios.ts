@@ -7,6 +7,8 @@ export interface Expected {
   readonly receipts: Readonly<Record<string, string>>
   /** Record → the drops of its versions, and its status. (Their order is that of drop-ids: a claim that is undone gets a later one.) */
   readonly records: Readonly<Record<string, { readonly drops: readonly string[]; readonly status: string }>>
+  /** Drops of one record may have gone past one another. */
+  readonly inAnyOrder?: boolean
 }
 
 export interface Scenario {

@@ -104,7 +104,10 @@ export async function runTrial(ready: Ready, options: TrialOptions): Promise<Tri
 
   const facts = checkInvariants(disk.reader(ROOT), seen)
   note('at the end', facts.findings)
-  const heldBack = compare(disk, scenario.expected, problems)
+  // A claim whose file cannot be read waits for the next start, and what came after it of the same record does not wait for it.
+  const mayPass = struck.some(({ kind, operation }) => (kind === 'io' || kind === 'denied') && operation.path.includes('/inbox/'))
+  const expected = mayPass ? { ...scenario.expected, inAnyOrder: true } : scenario.expected
+  const heldBack = compare(disk, expected, problems)
   tidy(disk, problems)
 
   // Everything was acknowledged: not even the harshest cut may take anything of it back.
@@ -118,7 +121,7 @@ export async function runTrial(ready: Ready, options: TrialOptions): Promise<Tri
     if (run.outcome === null) problems.push(`the life after the last cut (${cut.mode}) failed: ${describe(run.error)}`)
     else {
       note(`at the very end (${cut.mode})`, checkInvariants(after.reader(ROOT), facts.seen).findings)
-      compare(after, scenario.expected, problems)
+      compare(after, expected, problems)
       tidy(after, problems)
     }
     if (cut.mode === last.mode) break
@@ -171,7 +174,7 @@ function compare(disk: Disk, expected: Expected, problems: string[]): number {
     }
     const metadata = JSON.parse(bytes.toString('utf8')) as { status: string; history: { drop?: { name: string; drop_id: string } }[] }
     const made = metadata.history.flatMap((e) => (e.drop === undefined ? [] : [e.drop]))
-    if (made.some((drop, i) => i > 0 && drop.drop_id < made[i - 1]!.drop_id))
+    if (expected.inAnyOrder !== true && made.some((drop, i) => i > 0 && drop.drop_id < made[i - 1]!.drop_id))
       problems.push(`${recordId} was not committed in the order of drop-ids`)
     const names = made.map((drop) => drop.name)
     if (names.toSorted().join() !== drops.toSorted().join())
