@@ -118,10 +118,11 @@ export function canStrike(kind: FaultKind, operation: OperationName): boolean {
   }
 }
 
-/** At the `at`-th operation (from 1) of those where this kind can strike. */
+/** At the `at`-th operation (from 1) of those where this kind can strike; with `on` of those whose name and path it matches ("fileSync /ws/…"). */
 export interface Fault {
   readonly kind: FaultKind
   readonly at: number
+  readonly on?: RegExp
 }
 
 export interface DiskFilesOptions {
@@ -145,7 +146,7 @@ export class DiskFiles implements Files {
   open = 0
   isDead = false
   isReadOnly = false
-  private readonly counts = new Map<FaultKind, number>()
+  private readonly counts = new Map<Fault, number>()
 
   constructor(
     readonly disk: Disk,
@@ -168,11 +169,12 @@ export class DiskFiles implements Files {
       throw systemError('EROFS', `${name} ${path}`)
     }
     let torn = false
-    for (const kind of new Set(this.options.faults?.map((fault) => fault.kind))) {
-      if (!canStrike(kind, name)) continue
-      const count = (this.counts.get(kind) ?? 0) + 1
-      this.counts.set(kind, count)
-      if (!this.options.faults!.some((fault) => fault.kind === kind && fault.at === count)) continue
+    for (const fault of this.options.faults ?? []) {
+      const { kind } = fault
+      if (!canStrike(kind, name) || fault.on?.test(`${name} ${path}`) === false) continue
+      const count = (this.counts.get(fault) ?? 0) + 1
+      this.counts.set(fault, count)
+      if (fault.at !== count) continue
       this.struck.push({ kind, operation })
       if (kind === 'torn') torn = true
       else this.strike(kind, operation)
