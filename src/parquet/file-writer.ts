@@ -50,6 +50,8 @@ export class ParquetFileWriter {
   private readonly pageIndex = new PageIndex()
   /** By row group and column. */
   private readonly chunkDigests: ChunkDigest[][] = []
+  /** Of the row group that is being written. */
+  private digests: ChunkDigest[] = []
   /** Everything behind the last page. */
   private tail: Uint8Array = new Uint8Array(0)
   private readonly contentHasher: ContentHasher
@@ -174,14 +176,16 @@ export class ParquetFileWriter {
     this.takeRowGroup(rows, start, columns)
   }
 
-  private written(startByte: number, chunk: EncodedColumnChunk, column: number): WrittenChunk {
+  private written(startByte: number, { pages, digest, ...chunk }: EncodedColumnChunk, column: number): WrittenChunk {
     const { physical } = this.options.columns[column]!
-    return { startByte, chunk, indexes: this.pageIndex.add(physical, startByte + chunk.dictionaryPageBytes, chunk.pages) }
+    if (digest !== null) this.digests.push(digest)
+    return { startByte, chunk, pages: pages.length, indexes: this.pageIndex.add(physical, startByte + chunk.dictionaryPageBytes, pages) }
   }
 
   private takeRowGroup(rows: number, startByte: number, columns: readonly WrittenChunk[]): void {
     this.rowGroups.push({ rows, startByte, columns })
-    this.chunkDigests.push(columns.flatMap(({ chunk }) => (chunk.digest === null ? [] : [chunk.digest])))
+    this.chunkDigests.push(this.digests)
+    this.digests = []
     this.rows += rows
   }
 

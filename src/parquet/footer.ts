@@ -22,7 +22,9 @@ import type { ColumnStatistics } from './statistics.js'
 export interface WrittenChunk {
   /** Of its first page in the file. */
   readonly startByte: number
-  readonly chunk: EncodedColumnChunk
+  /** Its pages stand in the page index already: a large file has too many of them to keep their bounds until the end. */
+  readonly chunk: Omit<EncodedColumnChunk, 'pages' | 'digest'>
+  readonly pages: number
   readonly indexes: ChunkIndexes
 }
 
@@ -138,7 +140,7 @@ function writeRowGroup(
 
 function writeColumnChunk(
   out: CompactProtocol,
-  { startByte, chunk, indexes }: WrittenChunk,
+  { startByte, chunk, pages, indexes }: WrittenChunk,
   type: ColumnType,
   name: Uint8Array,
   places: IndexPlaces,
@@ -147,7 +149,7 @@ function writeColumnChunk(
   out.writeFieldBegin('file_offset', THRIFT.i64, 2)
   out.writeI64(startByte)
   out.writeFieldBegin('meta_data', THRIFT.struct, 3)
-  writeColumnMetadata(out, startByte, chunk, type, name)
+  writeColumnMetadata(out, startByte, chunk, pages, type, name)
   out.writeFieldBegin('offset_index_offset', THRIFT.i64, 4)
   out.writeI64(places.offsets + indexes.offset.start)
   out.writeFieldBegin('offset_index_length', THRIFT.i32, 5)
@@ -162,7 +164,14 @@ function writeColumnChunk(
   out.writeStructEnd()
 }
 
-function writeColumnMetadata(out: CompactProtocol, startByte: number, chunk: EncodedColumnChunk, type: ColumnType, name: Uint8Array): void {
+function writeColumnMetadata(
+  out: CompactProtocol,
+  startByte: number,
+  chunk: WrittenChunk['chunk'],
+  pages: number,
+  type: ColumnType,
+  name: Uint8Array,
+): void {
   const withDictionary = chunk.dictionaryPageBytes > 0
   const dataEncoding = ENCODING[chunk.dataEncoding]
   out.writeStructBegin('ColumnMetaData')
@@ -206,7 +215,7 @@ function writeColumnMetadata(out: CompactProtocol, startByte: number, chunk: Enc
   out.writeFieldBegin('encoding_stats', THRIFT.list, 13)
   out.writeListBegin(THRIFT.struct, withDictionary ? 2 : 1)
   if (withDictionary) writeEncodingStats(out, PAGE_TYPE.dictionary, ENCODING.PLAIN, 1)
-  writeEncodingStats(out, PAGE_TYPE.data, dataEncoding, chunk.pages.length)
+  writeEncodingStats(out, PAGE_TYPE.data, dataEncoding, pages)
   out.writeFieldStop()
   out.writeStructEnd()
 }
