@@ -66,24 +66,71 @@ async function compiledModule({ folder, entry, memoryBase, into, name }) {
 
 /**
  * Programs that are joined to one module, and one for each part that is loaded later: a thread that starts spends most of its time on finding
- * and reading a hundred modules. Libraries stay where they are. The folders keep the depth of those that they stand for, so that what is found
- * relative to a module is found there too.
+ * and reading a hundred modules. The folders keep the depth of those that they stand for, so that what is found relative to a module is found
+ * there too.
  */
 const programs = [
-  { folder: 'src', entry: 'main.js' },
-  { folder: 'workers', entry: 'convert.js' },
+  { folder: 'src', entries: ['main'] },
+  { folder: 'workers', entries: ['convert', 'convert-alone'] },
 ]
 
-async function joinModules({ folder, entry }) {
+/**
+ * Libraries that are joined with them: Node opens all modules of a graph at once, and with these the program would ask for more descriptors
+ * than `ulimit -n 64` gives before its first line runs. The others are few files, or load files of their own by name. Who imports the library
+ * (dist/src/index.js is not joined) has all of them from node_modules, so they stay dependencies.
+ */
+const joinedLibraries = new Set(['commander', 'csv-parse', 'hyparquet', 'jose', 'picomatch', 'zod'])
+
+function isLeftOut(id) {
+  if (id.startsWith('.') || isAbsolute(id)) return false
+  const parts = id.split('/')
+  return !joinedLibraries.has(parts.slice(0, id.startsWith('@') ? 2 : 1).join('/'))
+}
+
+/** Resolves with the files that were joined. */
+async function joinModules({ folder, entries }) {
   const { rolldown } = await import('rolldown')
-  const input = join(fresh, folder, entry)
-  const joined = await rolldown({ input, platform: 'node', external: (id) => !id.startsWith('.') && !isAbsolute(id) })
+  const joined = await rolldown({
+    input: Object.fromEntries(entries.map((entry) => [entry, join(fresh, folder, `${entry}.js`)])),
+    platform: 'node',
+    external: isLeftOut,
+  })
+  let output
   try {
-    await joined.write({ dir: join(fresh, folder), format: 'esm', entryFileNames: entry, chunkFileNames: 'joined/[name]-[hash].js' })
+    ;({ output } = await joined.write({
+      dir: join(fresh, folder),
+      format: 'esm',
+      entryFileNames: '[name].js',
+      chunkFileNames: 'joined/[name]-[hash].js',
+    }))
   } finally {
     await joined.close()
   }
-  rmSync(`${input}.map`)
+  for (const entry of entries) rmSync(join(fresh, folder, `${entry}.js.map`))
+  return output.flatMap((chunk) => chunk.moduleIds ?? [])
+}
+
+/** The folder of the package that a file belongs to, or null for one of the product. */
+function packageFolderOf(file) {
+  const inside = /^(.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+)[\\/]/.exec(file)
+  return inside === null ? null : inside[1]
+}
+
+/** What the licences of joined libraries ask for: their texts beside the copies. Throws where a library has none. */
+function licencesOf(moduleFiles) {
+  const folders = [...new Set(moduleFiles.map(packageFolderOf))].filter((folder) => folder !== null)
+  const parts = folders.map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e(?:\.(?:md|txt))?$/i.test(entry))
+    if (file === undefined || license === undefined)
+      throw new Error(`${name} is joined with the program, and has no licence in its package`)
+    return { title: `${name} ${version} (${license})`, text: readFileSync(join(folder, file), 'utf8').trim() }
+  })
+  const rule = '-'.repeat(80)
+  return [
+    'These libraries are part of the programs in this package, each under its own licence.\n',
+    ...parts.sort((a, b) => (a.title < b.title ? -1 : 1)).map(({ title, text }) => `${rule}\n${title}\n${rule}\n\n${text}\n`),
+  ].join('\n')
 }
 
 try {
@@ -103,7 +150,9 @@ try {
       writeFileSync(compiled, await compiledModule(assembly))
       rmSync(`${compiled}.map`)
     }
-    for (const program of programs) await joinModules(program)
+    const joined = []
+    for (const program of programs) joined.push(...(await joinModules(program)))
+    writeFileSync(join(fresh, 'src', 'THIRD-PARTY-LICENSES.txt'), licencesOf(joined))
     // npm sets the bit on install; `npm start` and the unit file run the file of the repository.
     chmodSync(join(fresh, 'src', 'main.js'), 0o755)
     if (existsSync(target)) renameSync(target, old)

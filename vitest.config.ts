@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    include: ['test/{unit,contract,integration,fault}/**/*.test.ts'],
+    include: ['test/{unit,contract,integration,fault,simulation}/**/*.test.ts'],
     globalSetup: ['test/support/build-once.ts'],
     // Processes, not threads: tests raise signals, take locks and load WebAssembly, and a crash must name its file.
     pool: 'forks',

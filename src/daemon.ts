@@ -4,13 +4,14 @@ import { ChildConverter } from './convert/child-converter.js'
 import { ConvertPool, threadsOf } from './convert/pool.js'
 import type { Converter } from './convert/protocol.js'
 import { ConversionSlots } from './coordinator/conversion-slots.js'
-import { Coordinator, type InFlight, stagingRootOf } from './coordinator/coordinator.js'
+import { COMMITS_AT_ONCE, Coordinator, type InFlight, stagingRootOf } from './coordinator/coordinator.js'
 import { Requests } from './coordinator/requests.js'
 import { SpaceGate } from './coordinator/space-gate.js'
 import { StatusFile } from './coordinator/status-file.js'
 import { Suspects } from './coordinator/suspects.js'
 import { conversionLimitMs } from './core/conversion-time.js'
-import { type DropId, DropIdSequence } from './core/drop-id.js'
+import { type DropId, DropIdSequence, positionOfDropId } from './core/drop-id.js'
+import { sha256Hex } from './core/hashes.js'
 import { dialectProblems } from './csv/dialect.js'
 import { DecisionIntake } from './decisions/decision-intake.js'
 import { KeyringState } from './decisions/keyring.js'
@@ -27,6 +28,7 @@ import { compileSources } from './inbox/sources.js'
 import { systemTimers, type Timers } from './inbox/timers.js'
 import { watchFolders } from './inbox/watcher.js'
 import { type Clock, isoTime } from './runtime/clock.js'
+import { withinDescriptors } from './runtime/descriptors.js'
 import { type Files, makeDirectories } from './runtime/files.js'
 import type { LogEvent, Logger } from './runtime/logger.js'
 import { SharedSync } from './runtime/shared-sync.js'
@@ -48,6 +50,8 @@ export interface DaemonOptions {
   readonly randomHex: (bytes: number) => string
   /** Take what is there now, then stop. */
   readonly once: boolean
+  /** Descriptors that the process may have; absent: as many as it asks for. */
+  readonly openFiles?: number
   /** Told of every receipt, after it is durable. */
   readonly onReceipt: (receipt: Receipt) => void
   /** False where `onReceipt` shows the same on the same screen. */
@@ -85,6 +89,9 @@ export async function runDaemon(options: DaemonOptions): Promise<DaemonOutcome> 
 /** A slot of the writer's own in anchors/: one workspace, one writer. */
 const ANCHOR_WRITER = 'daemon'
 
+/** How far the clock may have gone back between a request and the death that left it unremoved. */
+const REQUEST_AGE_MS = 48 * 3_600_000
+
 class Daemon {
   private readonly sync: SharedSync
   /** Aborted when the work is to stop: by a signal, or by what cannot be gone on with. */
@@ -110,6 +117,7 @@ class Daemon {
     this.stack.push('signals', () => signals.draining.removeEventListener('abort', onSignal))
     if (signals.draining.aborted) onSignal()
 
+    const openFiles = this.options.openFiles ?? Number.POSITIVE_INFINITY
     const tables = await TableRegistry.load(files, paths.tables)
     const sources = compileSources(config.sources)
     this.checkSources(tables)
@@ -197,10 +205,11 @@ class Daemon {
       slots,
       claims,
       filing,
-      decisions: this.decisionIntake(store),
+      decisions: this.decisionIntake(store, filing),
       decisionBytes: config.limits.decisionBytes,
       space,
       draining: this.draining.signal,
+      commitsAtOnce: withinDescriptors(openFiles, COMMITS_AT_ONCE),
       onReceipt: (receipt) => this.receipted(receipt),
       onFatal: (error) => this.fail(error),
     })
@@ -208,7 +217,14 @@ class Daemon {
       { nowMs: () => clock.nowMs(), randomTail: () => this.options.randomHex(8) },
       later(await filing.lastDropId(), await claims.lastDropId()),
     )
-    const settings: InboxSettings = { ...config.inbox, dropsInFlight: config.limits.dropsInFlight }
+    const dropsInFlight = withinDescriptors(openFiles, config.limits.dropsInFlight)
+    if (dropsInFlight < config.limits.dropsInFlight) {
+      logger.warn(
+        { event: 'daemon.limited', open_files: openFiles, drops_in_flight: dropsInFlight },
+        `The process may have ${openFiles} files open only (ulimit -n): ${dropsInFlight} drops are taken at once, not ${config.limits.dropsInFlight}`,
+      )
+    }
+    const settings: InboxSettings = { ...config.inbox, dropsInFlight }
     const shared = {
       files,
       clock,
@@ -232,12 +248,14 @@ class Daemon {
       files,
       folder: paths.requests,
       logger,
-      handle: async (request) => {
-        if (await this.isCarriedOut(request, recovered, filing)) return
+      handle: async (request, name) => {
+        // What was asked for is known by its drop-id: no clock has a say in whether it was done.
+        const tail = sha256Hex(name).slice(0, 16)
+        if (await this.isCarriedOut(request, tail, recovered, filing)) return
         const original = await filing.findOriginal(request.drop_id)
         if (original === null)
           throw new IntakeError('DROP_NOT_FOUND', `Neither archive/ nor quarantine/ holds the original of ${request.drop_id}`)
-        await (original.receipt?.kind === 'decision' ? decisions : drops).requeue(original, { force: request.force })
+        await (original.receipt?.kind === 'decision' ? decisions : drops).requeue(original, { force: request.force, tail })
       },
       onFatal: (error) => this.fail(error),
     })
@@ -316,16 +334,14 @@ class Daemon {
   }
 
   /** A crash may come between a claim that a request asked for and the removal of the request: it is not carried out twice. */
-  private async isCarriedOut(request: Request, recovered: readonly Claim[], filing: Filing): Promise<boolean> {
-    // With and without --force are two wishes; decisions know no force.
-    const matches = (of: { requeue_of: string | null; received_at: string; force?: boolean }): boolean =>
-      of.requeue_of === request.drop_id && of.received_at >= request.requested_at && (of.force ?? request.force) === request.force
-    if (recovered.some((claim) => matches(claim.document))) return true
-    for await (const receipt of filing.listReceipts({ sinceMs: Date.parse(request.requested_at) })) if (matches(receipt)) return true
-    return false
+  private async isCarriedOut(request: Request, tail: string, recovered: readonly Claim[], filing: Filing): Promise<boolean> {
+    if (recovered.some((claim) => claim.dropId.endsWith(tail))) return true
+    // Ids never go back, so it cannot be older than the drop that it takes again.
+    const sinceMs = Math.max(positionOfDropId(request.drop_id).timeMs, Date.parse(request.requested_at) - REQUEST_AGE_MS)
+    return filing.hasReceiptEnding(tail, sinceMs)
   }
 
-  private decisionIntake(store: RecordStore): DecisionIntake {
+  private decisionIntake(store: RecordStore, filing: Filing): DecisionIntake {
     const { files, clock, logger, workspace } = this.options
     const { paths, config } = workspace
     return new DecisionIntake({
@@ -340,6 +356,13 @@ class Daemon {
       forbidSelfApproval: config.decisions.forbidSelfApproval,
       lookupRecord: (recordId) => store.metadata(recordId),
       commit: (request) => store.commitDecision(request),
+      isAppliedByAnother: async ({ recordId, decisionId, dropId, sinceMs }) => {
+        for await (const receipt of filing.listReceipts({ sinceMs })) {
+          if (receipt.kind !== 'decision' || receipt.outcome !== 'applied' || receipt.drop_id === dropId) continue
+          if (receipt.decision_id === decisionId && receipt.record_id === recordId) return true
+        }
+        return false
+      },
       maxBytes: config.limits.decisionBytes,
     })
   }

@@ -5,11 +5,11 @@ import { fileURLToPath } from 'node:url'
 import type { CommandContext, Writer } from './commands/context.js'
 import type { GlobalOptions, VerbTraits } from './commands/program.js'
 import { errorText, runProgram, toIntakeError } from './commands/program.js'
-import { systemCodeOf } from './errors.js'
+import { IntakeError, systemCodeOf } from './errors.js'
 import { systemClock } from './runtime/clock.js'
 import { nodeFiles } from './runtime/files.js'
 import type { StopSignal } from './runtime/shutdown.js'
-import { FORCED_EXIT, SignalState } from './runtime/shutdown.js'
+import { DRAINED_MS, FORCED_EXIT, SignalState } from './runtime/shutdown.js'
 import type { Workspace } from './runtime/workspace.js'
 
 /**
@@ -25,10 +25,29 @@ const signals = new SignalState()
 /** The verb at work, once the command line is understood. */
 const verb: { traits: VerbTraits | null } = { traits: null }
 
-function writerOf(stream: NodeJS.WriteStream): Writer {
+function writerOf(stream: NodeJS.WriteStream, failed: (error: Error) => void): Writer {
+  let failure: Error | null = null
+  let patient = true
+  stream.on('error', (error) => {
+    if (systemCodeOf(error) !== 'EPIPE') failure = error
+    failed(error)
+  })
   return {
     write: (text) => void stream.write(text),
-    drained: () => new Promise((resolve) => stream.write('', () => resolve())),
+    drained: () =>
+      new Promise((resolve) => {
+        stream.write('', () => resolve())
+        if (!patient) setTimeout(resolve, DRAINED_MS)
+      }),
+    forgo: () => {
+      patient = false
+    },
+    get pendingBytes() {
+      return stream.writableLength
+    },
+    get failure() {
+      return failure
+    },
     get isTerminal() {
       return stream.isTTY === true
     },
@@ -38,17 +57,17 @@ function writerOf(stream: NodeJS.WriteStream): Writer {
   }
 }
 
-const stdout = writerOf(process.stdout)
-const stderr = writerOf(process.stderr)
-
-// A reader that has seen enough (`cat … | head`) ends the verb without a word. The daemon goes on: its work is not its output.
-process.stdout.on('error', (error) => {
-  if (systemCodeOf(error) !== 'EPIPE') throw error
-  if (verb.traits?.onSignal !== 'drains') process.exit(0)
+// A reader that has seen enough (`cat … | head`) ends the verb without a word; a full device ends it with one. The daemon goes on: its work
+// is not its output.
+const stdout = writerOf(process.stdout, (error) => {
+  if (verb.traits?.onSignal === 'drains') return
+  if (systemCodeOf(error) === 'EPIPE') process.exit(0)
+  const lost = new IntakeError('IO_FAILED', `Standard output could not be written: ${error.message}`, { cause: error })
+  process.stderr.write(errorText(lost))
+  process.exit(lost.exitStatus)
 })
-process.stderr.on('error', (error) => {
-  if (systemCodeOf(error) !== 'EPIPE') throw error
-})
+// Where notes and errors cannot be written there is nobody to tell; the exit status remains.
+const stderr = writerOf(process.stderr, () => {})
 
 function onSignal(signal: StopSignal): void {
   const effect = signals.receive(signal, systemClock.monotonicMs())
@@ -98,6 +117,15 @@ function onDefect(error: unknown): void {
 process.on('uncaughtException', onDefect)
 process.on('unhandledRejection', onDefect)
 
+/** Resolves a while after a signal came, for `run` with output that nobody takes. Another verb ends with its first signal. */
+function stopped(): Promise<void> {
+  return new Promise((resolve) => {
+    const wait = (): void => void setTimeout(resolve, DRAINED_MS)
+    if (signals.draining.aborted) wait()
+    else signals.draining.addEventListener('abort', wait, { once: true })
+  })
+}
+
 const status = await runProgram(process.argv.slice(2), {
   version,
   makeContext,
@@ -105,7 +133,6 @@ const status = await runProgram(process.argv.slice(2), {
   stderr: stderr.write,
 })
 const stoppedBy = verb.traits?.onSignal === 'drains' ? null : signals.received
-await stdout.drained()
-await stderr.drained()
+await Promise.race([Promise.all([stdout.drained(), stderr.drained()]), stopped()])
 // Idle threads and watchers that nobody closed do not keep a finished verb alive.
 process.exit(stoppedBy === null ? status : FORCED_EXIT[stoppedBy])

@@ -5,10 +5,16 @@ import type { Workspace } from '../runtime/workspace.js'
 
 /** One of the two standard streams, as a verb sees it. */
 export interface Writer {
-  /** Queues text. Errors of the stream never surface here: a reader that went away ends the process quietly (main.ts). */
+  /** Queues text. Errors of the stream never surface here: main.ts ends the process, quietly where the reader went away, or keeps `failure`. */
   write(text: string): void
+  /** Bytes that were written and that nobody has taken yet. */
+  readonly pendingBytes: number
+  /** Why some of what was written was lost; null while nothing was, and when the reader merely went away. */
+  readonly failure: Error | null
   /** Resolves once what was written has been handed to the operating system: await it now and then in long output. */
   drained(): Promise<void>
+  /** From now on `drained` waits a moment only for whoever reads: the end of a daemon does not hang on a reader that has stopped. */
+  forgo(): void
   /** True on a terminal: tables may be fitted to `columns`, progress may be shown. */
   readonly isTerminal: boolean
   /** Width of the terminal in cells; null when it is none. */
@@ -70,8 +76,8 @@ export function printJson(context: CommandContext, value: unknown): void {
 }
 
 /** One JSON document a line. */
-export function printJsonLine(context: CommandContext, value: unknown): void {
-  context.stdout.write(`${JSON.stringify(value, jsonReplacer)}\n`)
+export function printJsonLine(stream: Pick<Writer, 'write'>, value: unknown): void {
+  stream.write(`${JSON.stringify(value, jsonReplacer)}\n`)
 }
 
 /** int64 beyond 2^53 as text, lest a reader rounds it. */

@@ -1,11 +1,11 @@
 import { dirname, join } from 'node:path'
 import { positionOfDropId } from '../core/drop-id.js'
 import { dialectProblems } from '../csv/dialect.js'
-import { loadKeyring } from '../decisions/keyring.js'
+import { keyringRefusal, loadKeyring, loadKeyringSeen } from '../decisions/keyring.js'
 import { DEFAULT_DIALECT } from '../documents/config.js'
-import { keyringSeen } from '../documents/decision.js'
 import { IntakeError, isIntakeError, systemCodeOf } from '../errors.js'
 import { compileSources } from '../inbox/sources.js'
+import { DESCRIPTORS_AT_REST, DESCRIPTORS_OF_DROP, openFilesLimit, withinDescriptors } from '../runtime/descriptors.js'
 import { createFile, type Files, removeTree } from '../runtime/files.js'
 import { isRemote, isVolatile, type Mount, mountOf } from '../runtime/mounts.js'
 import type { Workspace } from '../runtime/workspace.js'
@@ -53,10 +53,6 @@ const LITTLE_SPACE_BYTES = 1024 ** 3
 const NO_SPACE_BYTES = 64 * 1024 ** 2
 const SLOW_FSYNC_MS = 50
 const FSYNCS = 7
-/** Beside those of drops in flight: the store, logs, libraries, threads. */
-const DESCRIPTORS_AT_REST = 128
-/** Of one drop in flight: its source twice, its Parquet, its claim and a folder being synced. */
-const DESCRIPTORS_OF_DROP = 5
 /** Of the process at rest, and what its threads hold beside `convert.memoryMb`. */
 const MEMORY_AT_REST_BYTES = 256 * 1024 ** 2
 
@@ -323,16 +319,12 @@ async function checkStore(context: CommandContext, { paths }: Workspace): Promis
 async function checkKeys({ files, clock }: CommandContext, { config, paths }: Workspace): Promise<Check[]> {
   const keyring = await loadKeyring(files, paths.keyring)
   const found: Check[] = []
-  const seen = await seenVersion(files, paths.keyringState)
-  if (seen !== null && keyring.version < seen) {
-    found.push(
-      wrong(
-        'keyring',
-        `The keyring has version ${keyring.version}, but version ${seen} was seen before: all decisions are refused`,
-        'Put the newest keyring back.',
-      ),
-    )
-  } else found.push(ok('keyring', `version ${keyring.version}, ${plural(keyring.keys.size, 'key')}`))
+  const refused = keyringRefusal(keyring, await loadKeyringSeen(files, paths.keyringState), paths.keyring)
+  found.push(
+    refused === null
+      ? ok('keyring', `version ${keyring.version}, ${plural(keyring.keys.size, 'key')}`)
+      : wrong('keyring', `${refused.message}: all decisions are refused`, refused.hint),
+  )
   const now = Math.floor(clock.nowMs() / 1000)
   const valid = [...keyring.keys.values()]
     .map(({ key }) => key)
@@ -350,16 +342,6 @@ async function checkKeys({ files, clock }: CommandContext, { config, paths }: Wo
     )
   }
   return found
-}
-
-async function seenVersion(files: Files, path: string): Promise<number | null> {
-  const text = await textOf(files, path)
-  if (text === null) return null
-  try {
-    return keyringSeen.parse(JSON.parse(text)).version
-  } catch {
-    throw new IntakeError('KEYRING_INVALID', `${path} is damaged, so it is not known which keyring is the newest`)
-  }
 }
 
 /** Whoever can read a private key can approve. */
@@ -399,14 +381,13 @@ async function checkClock(context: CommandContext): Promise<Check[]> {
 
 async function checkLimits({ files }: CommandContext, { config }: Workspace): Promise<Check[]> {
   const found: Check[] = []
-  const limits = (await textOf(files, '/proc/self/limits')) ?? ''
-  const openFiles = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY)
+  const openFiles = await openFilesLimit(files)
   const needed = DESCRIPTORS_AT_REST + DESCRIPTORS_OF_DROP * config.limits.dropsInFlight
   if (openFiles < needed) {
     found.push(
       warning(
         'open-files',
-        `The process may have ${countText(openFiles)} files open; ${plural(config.limits.dropsInFlight, 'drop')} in flight may need ${countText(needed)}`,
+        `The process may have ${countText(openFiles)} files open; ${plural(config.limits.dropsInFlight, 'drop')} in flight may need ${countText(needed)}, so ${withinDescriptors(openFiles, config.limits.dropsInFlight)} are taken at once`,
         'Raise LimitNOFILE (`ulimit -n`), or lower limits.dropsInFlight.',
       ),
     )

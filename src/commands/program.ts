@@ -1,6 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { COMPRESSIONS, type Compression } from '../documents/compression.js'
-import { IntakeError, systemCodeOf } from '../errors.js'
+import { IntakeError, isExhausted, systemCodeOf } from '../errors.js'
 import { printable, printableLines } from '../runtime/printable.js'
 import type { CommandContext, Verb } from './context.js'
 import { EXIT, printJson } from './context.js'
@@ -388,12 +388,16 @@ export function reportError(error: unknown, context: CommandContext): number {
   return known.exitStatus
 }
 
-/** Operating system errors are IO_FAILED; everything else that is not ours is a defect. */
+/** Operating system errors are IO_FAILED, or RESOURCES_EXHAUSTED where they say that; everything else that is not ours is a defect. */
 export function toIntakeError(error: unknown): IntakeError {
   if (error instanceof IntakeError) return error
   const message = error instanceof Error ? error.message : String(error)
   const systemCode = systemCodeOf(error)
-  if (systemCode !== null) return new IntakeError('IO_FAILED', message, { cause: error, data: { system_code: systemCode } })
+  if (systemCode !== null)
+    return new IntakeError(isExhausted(error) ? 'RESOURCES_EXHAUSTED' : 'IO_FAILED', message, {
+      cause: error,
+      data: { system_code: systemCode },
+    })
   return new IntakeError('INTERNAL', message, { cause: error })
 }
 

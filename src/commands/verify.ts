@@ -1,6 +1,6 @@
 import { shareOfDay } from '../core/audit-share.js'
 import type { Keyring } from '../decisions/keyring.js'
-import { loadKeyring } from '../decisions/keyring.js'
+import { keyringRefusal, loadKeyring, loadKeyringSeen } from '../decisions/keyring.js'
 import { verifyStoredDecision } from '../decisions/verify-decision.js'
 import { isIntakeError } from '../errors.js'
 import { printable } from '../runtime/printable.js'
@@ -20,7 +20,7 @@ export async function verify(
   options: { recordIds: readonly string[]; subsetPercent?: number | undefined },
 ): Promise<number> {
   const { paths } = await context.workspace()
-  const { keyring, warning } = await keyringAtHand(context, paths.keyring)
+  const { keyring, warning } = await keyringAtHand(context, paths)
   if (warning !== null) context.stderr.write(`warning ${warning}\n`)
   const share = options.subsetPercent === undefined ? null : shareOfDay(options.subsetPercent, context.clock.nowMs())
   const progress = new ProgressLine(context)
@@ -62,13 +62,22 @@ export async function verify(
   return report.findings.length === 0 ? EXIT.done : EXIT.findings
 }
 
-/** An audit needs no keyring: entries carry their keys. One that cannot be read is told, and does not stop the audit. */
-async function keyringAtHand(context: CommandContext, path: string): Promise<{ keyring: Keyring | null; warning: string | null }> {
-  if ((await context.files.stat(path)) === null) return { keyring: null, warning: null }
+/**
+ * An audit needs no keyring: entries carry their keys. One that cannot be read, is older than the one seen last, or was changed without a new
+ * version, is told and not used, and does not stop the audit.
+ */
+async function keyringAtHand(
+  { files }: CommandContext,
+  paths: { readonly keyring: string; readonly keyringState: string },
+): Promise<{ keyring: Keyring | null; warning: string | null }> {
+  if ((await files.stat(paths.keyring)) === null) return { keyring: null, warning: null }
   try {
-    return { keyring: await loadKeyring(context.files, path), warning: null }
+    const keyring = await loadKeyring(files, paths.keyring)
+    const refused = keyringRefusal(keyring, await loadKeyringSeen(files, paths.keyringState), paths.keyring)
+    if (refused !== null) throw refused
+    return { keyring, warning: null }
   } catch (error) {
-    if (!isIntakeError(error, 'KEYRING_INVALID')) throw error
+    if (!isIntakeError(error, 'KEYRING_INVALID') && !isIntakeError(error, 'KEYRING_ROLLED_BACK')) throw error
     return { keyring: null, warning: `${error.code}: ${error.message}; keys are checked as the history keeps them` }
   }
 }

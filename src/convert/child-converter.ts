@@ -1,9 +1,11 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { ERRORS, IntakeError } from '../errors.js'
+import { ERRORS, IntakeError, isExhausted, systemCodeOf } from '../errors.js'
+import { systemClock } from '../runtime/clock.js'
 import type { FromChild, ToChild } from './child-messages.js'
 import { ABORTED } from './failure.js'
 import type { Converter, ConvertRequest, ConvertResult } from './protocol.js'
+import { afterRunning } from './running-time.js'
 
 /** Until the child must have loaded what it needs, in milliseconds: on a machine that takes longer nothing else works either. */
 const READY_MS = 60_000
@@ -13,7 +15,7 @@ const READY_MS = 60_000
  * to nobody else.
  *
  * WORKER_FAILED: the child ended without a result, or had none in time. Throws WORKER_FAILED where not even the child's start worked, which
- * is no fault of the drop.
+ * is no fault of the drop, and RESOURCES_EXHAUSTED where there was no descriptor or no process left for it.
  */
 export class ChildConverter implements Converter {
   private readonly entry: string
@@ -44,7 +46,7 @@ export class ChildConverter implements Converter {
       })
       let isReady = false
       let outcome: ConvertResult | null = null
-      let timer = setTimeout(() => end(null), READY_MS)
+      let cancel = afterRunning(READY_MS, () => end(null), systemClock.monotonicMs)
       const end = (result: ConvertResult | null): void => {
         outcome ??= result
         child.kill('SIGKILL')
@@ -53,15 +55,15 @@ export class ChildConverter implements Converter {
       signal?.addEventListener('abort', abort, { once: true })
       this.running.add(abort)
       const release = (): void => {
-        clearTimeout(timer)
+        cancel()
         signal?.removeEventListener('abort', abort)
         this.running.delete(abort)
       }
       child.on('message', (message: FromChild) => {
         if (message.kind === 'result') return end(message.result)
         isReady = true
-        clearTimeout(timer)
-        timer = setTimeout(() => end(failed(`did not end within ${limitMs / 1000} s`)), limitMs)
+        cancel()
+        cancel = afterRunning(limitMs, () => end(failed(`did not end within ${limitMs / 1000} s`)), systemClock.monotonicMs)
         const order: ToChild = { kind: 'convert', request }
         // An error here is that of a child that has ended, which is told below.
         child.send(order, () => {})
@@ -69,7 +71,7 @@ export class ChildConverter implements Converter {
       child.on('error', (error) => {
         if (child.pid !== undefined) return
         release()
-        reject(unusable(error.message))
+        reject(isNoneLeft(error) ? new IntakeError('RESOURCES_EXHAUSTED', error.message, { cause: error }) : unusable(error.message))
       })
       // Only now does nothing of the child go on, wherever its end came from.
       child.on('exit', (status, killedBy) => {
@@ -94,6 +96,11 @@ function failed(how: string): ConvertResult {
     message: `The process that converted this drop alone ${how}`,
     hint: ERRORS.WORKER_FAILED.hint,
   }
+}
+
+/** EAGAIN of a fork: the user has as many processes as it may have. */
+function isNoneLeft(error: Error): boolean {
+  return isExhausted(error) || systemCodeOf(error) === 'EAGAIN'
 }
 
 function unusable(why: string): IntakeError {

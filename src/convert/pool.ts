@@ -1,13 +1,15 @@
 import { availableParallelism } from 'node:os'
 import { Piscina } from 'piscina'
 import { DEFAULT_CONVERT } from '../documents/defaults.js'
-import { ERRORS, IntakeError } from '../errors.js'
+import { ERRORS, IntakeError, isExhausted } from '../errors.js'
+import { systemClock } from '../runtime/clock.js'
 import type { Files } from '../runtime/files.js'
 import { nodeFiles } from '../runtime/files.js'
 import { ABORTED, failureOf } from './failure.js'
 import type { LaneResult, LaneTask, PoolResult, PoolTask, VerifyResult, VerifyTask } from './lane-protocol.js'
 import type { NotOnLanes } from './large-file.js'
 import { type Converter, type ConvertRequest, type ConvertResult, LARGE_FILE_BYTES } from './protocol.js'
+import { afterRunning } from './running-time.js'
 import { Shares } from './shares.js'
 import type { GatherResult, GatherTask, SplitResult, SplitTask } from './split-protocol.js'
 
@@ -42,6 +44,8 @@ export class ConvertPool implements Converter {
   private readonly checked = new WeakMap<object, string>()
   /** Documents that went to threads, as they went. */
   private readonly texts = new WeakMap<object, string>()
+  /** What ends each conversion that has threads, or waits for one. */
+  private readonly underway = new Set<(why: Error) => void>()
   private largeFile: Promise<typeof import('./large-file.js')> | null = null
 
   /** So many threads as `warm` says start now, and load what they need while the caller still reads its table. */
@@ -73,6 +77,7 @@ export class ConvertPool implements Converter {
       maxQueue: Number.POSITIVE_INFINITY,
       ...(options.heapMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: options.heapMb } }),
     })
+    this.pool.on('error', (error: Error) => this.threadFailed(error))
   }
 
   async convert(request: ConvertRequest, options: { signal?: AbortSignal } = {}): Promise<ConvertResult> {
@@ -93,6 +98,8 @@ export class ConvertPool implements Converter {
     } catch (error) {
       if (options.signal?.aborted) return ABORTED
       if (error instanceof IntakeError) return failureOf(error)
+      if (isShort(error))
+        return { status: 'failed', code: 'RESOURCES_EXHAUSTED', message: (error as Error).message, hint: ERRORS.RESOURCES_EXHAUSTED.hint }
       const text = error instanceof TooLate || !(error instanceof Error) ? String(error) : `The conversion worker stopped: ${error.message}`
       return { status: 'failed', code: 'WORKER_FAILED', message: text, hint: ERRORS.WORKER_FAILED.hint }
     }
@@ -102,20 +109,34 @@ export class ConvertPool implements Converter {
     await this.pool.destroy()
   }
 
-  /** Runs a conversion and stops it when its time is over. Throws TooLate then, even where the conversion made no error of it. */
+  /** Runs a conversion and stops it when its time is over, or the pool has no threads for it. Throws why, whatever the conversion made of it. */
   private async inTime<T>(sourceBytes: number, signal: AbortSignal | undefined, work: (stopping: Stopping) => Promise<T>): Promise<T> {
-    if (this.timeLimitMs === null) return work({ signal, late: undefined })
-    const limitMs = this.timeLimitMs(sourceBytes)
-    const late = new AbortController()
-    const timer = setTimeout(() => late.abort(), limitMs)
+    const ending = new AbortController()
+    let reason: Error | null = null
+    const end = (why: Error): void => {
+      reason ??= why
+      ending.abort()
+    }
+    const limitMs = this.timeLimitMs?.(sourceBytes) ?? null
+    const cancel = limitMs === null ? () => {} : afterRunning(limitMs, () => end(new TooLate(limitMs)), systemClock.monotonicMs)
+    this.underway.add(end)
     try {
-      return await work({ signal: signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]), late: late.signal })
+      return await work({ signal: signal === undefined ? ending.signal : AbortSignal.any([signal, ending.signal]), ended: ending.signal })
     } catch (error) {
-      if (late.signal.aborted && !signal?.aborted) throw new TooLate(limitMs)
+      if (reason !== null && !signal?.aborted) throw reason
       throw error
     } finally {
-      clearTimeout(timer)
+      this.underway.delete(end)
+      cancel()
     }
+  }
+
+  /**
+   * A thread failed without a task: one that did not get as far as its first, mostly for want of descriptors. Tasks that wait for it would wait
+   * for ever, for the pool starts no other until it is asked again.
+   */
+  private threadFailed(error: Error): void {
+    if (isShort(error) || this.pool.threads.length === 0) for (const end of [...this.underway]) end(error)
   }
 
   private async convertOnOneThread(request: ConvertRequest, plainText: boolean, { signal }: Stopping): Promise<ConvertResult> {
@@ -147,10 +168,10 @@ export class ConvertPool implements Converter {
     return { ...request, tableChecked: true }
   }
 
-  private async convertOnLanes(request: ConvertRequest, { signal, late }: Stopping): Promise<ConvertResult | NotOnLanes> {
+  private async convertOnLanes(request: ConvertRequest, { signal, ended }: Stopping): Promise<ConvertResult | NotOnLanes> {
     const ending = signal === undefined ? {} : { signal }
     // Lanes stop by a flag in shared memory. Aborting their task kills the thread, which is for those that look at no flag any more.
-    const killing = late === undefined ? {} : { signal: late }
+    const killing = { signal: ended }
     if (request.grouping.kind === 'column') {
       const { convertSplitFile } = await import('./split-file.js')
       return convertSplitFile(request, {
@@ -178,8 +199,16 @@ export class ConvertPool implements Converter {
 interface Stopping {
   /** Aborted when the conversion is to stop. */
   readonly signal: AbortSignal | undefined
-  /** Aborted when its time is over, and only then. */
-  readonly late: AbortSignal | undefined
+  /** Aborted when its time is over or its threads failed, and only then. */
+  readonly ended: AbortSignal
+}
+
+/** What a thread says that could not be started, or could not read its modules, has lost its code on the way. */
+function isShort(error: unknown): boolean {
+  return (
+    isExhausted(error) ||
+    (error instanceof Error && /^(?:Worker initialization failure: )?(?:EMFILE|ENFILE|ENOMEM|ENOBUFS)\b/.test(error.message))
+  )
 }
 
 class TooLate extends Error {

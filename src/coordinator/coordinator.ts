@@ -66,7 +66,8 @@ export interface CoordinatorOptions {
   readonly commitsAtOnce?: number
 }
 
-const COMMITS_AT_ONCE = 64
+/** Records of one drop, unless something is short. */
+export const COMMITS_AT_ONCE = 64
 /** A process may end for reasons that have nothing to do with the drop it converts; not so often (DESIGN §8). */
 const ATTEMPTS_ALONE = 3
 
@@ -429,6 +430,7 @@ export class Coordinator {
     const fault = how.fault ?? { code: 'INTERNAL' as const, message: 'no reason was given' }
     const reports = { ...fault, report: how.report?.report ?? null }
     const filed = await space.whenRoom(async () => {
+      if (claim.recovered) await filing.forgetAttempt(claim)
       if (how.original === 'quarantine') {
         const { original, folder } = await filing.quarantine(claim, reports)
         return { stored_at: original, report_at: folder }
@@ -479,6 +481,7 @@ export class Coordinator {
       )
     }
     const stored_at = await space.whenRoom(async () => {
+      if (claim.recovered) await filing.forgetAttempt(claim)
       if (result.outcome !== 'refused') return filing.archive(claim)
       const reports = { code: result.code ?? ('DECISION_MALFORMED' as const), message: result.message ?? '', report: null }
       return (await filing.quarantine(claim, result.hint === null ? reports : { ...reports, hint: result.hint })).original

@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { isRequestName, parseRequest, type Request } from '../documents/request.js'
 import { IntakeError, isIntakeError, systemCodeOf } from '../errors.js'
 import type { Files } from '../runtime/files.js'
@@ -26,7 +26,7 @@ export class Requests {
       folder: string
       logger: Logger
       /** Throws what stands in the way; a request that asks for something impossible is refused by an IntakeError. */
-      handle: (request: Request) => Promise<void>
+      handle: (request: Request, name: string) => Promise<void>
       /** A failed fsync, or a defect: nothing may be acknowledged any more. */
       onFatal: (error: unknown) => void
       intervalMs?: number
@@ -79,7 +79,7 @@ export class Requests {
         if (bytes === null && (stat === null || stat.sizeBytes <= REQUEST_MAX_BYTES)) return
         const request = bytes === null ? null : parseRequest(bytes)
         if (request === null) throw new IntakeError('USAGE', 'it is not a request')
-        await handle(request)
+        await handle(request, basename(path))
         this.done.add(path)
       }
       await files.remove(path)

@@ -48,7 +48,8 @@ export class DropIdSequence {
     this.counter = last.counter
   }
 
-  next(): DropId {
+  /** `tail`: its last 16 hex digits, where something must be found again by them. */
+  next(tail: string = this.options.randomTail()): DropId {
     const now = this.options.nowMs()
     if (now > this.timeMs) {
       this.timeMs = now
@@ -59,7 +60,7 @@ export class DropIdSequence {
       this.timeMs += 1
       this.counter = 0
     }
-    return formatDropId(this.timeMs, this.counter, this.options.randomTail())
+    return formatDropId(this.timeMs, this.counter, tail)
   }
 }
 

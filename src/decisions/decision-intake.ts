@@ -7,7 +7,7 @@ import type { Clock } from '../runtime/clock.js'
 import { type Files, printablePath } from '../runtime/files.js'
 import type { Keyring } from './keyring.js'
 import { DECISION_MAX_BYTES, type DecisionRefusal, refusal } from './parse-decision.js'
-import { type AcceptedDecision, type RepeatedDecision, verifyDecision } from './verify-decision.js'
+import { type AcceptedDecision, verifyDecision } from './verify-decision.js'
 
 /** What the store is asked to do with a decision that counts. It checks version, hash, decision_id and status again, under the record's lock. */
 export interface DecisionCommit {
@@ -34,6 +34,16 @@ export interface DecisionIntakeOptions {
    * IntakeError of REFUSALS.
    */
   readonly commit: (request: DecisionCommit) => Promise<{ readonly outcome: 'approved' | 'rejected' | 'repeated' }>
+  /**
+   * Whether the receipt of another drop says that it applied this decision. Asked only after an end that left decisions without a receipt.
+   * Without it none does.
+   */
+  readonly isAppliedByAnother?: (decision: {
+    readonly recordId: string
+    readonly decisionId: string
+    readonly dropId: string
+    readonly sinceMs: number
+  }) => Promise<boolean>
   /** Bytes of one decision file; `limits.decisionBytes`. */
   readonly maxBytes?: number
 }
@@ -82,8 +92,15 @@ const ALARMS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'KEYRING_ROLLED_BACK',
 ])
 
+/** More than can be in flight: whoever said 'applied' has its receipt by the time it is forgotten. */
+const TOLD_LIMIT = 20_000
+const DAY_MS = 86_400_000
+
 /** From the bytes of one decision file to what became of it. Filing and receipts are the coordinator's. */
 export class DecisionIntake {
+  /** Record and decision_id → the drop that says 'applied': one entry of a history was made by one file, however often the same one was sent. */
+  private readonly told = new Map<string, string>()
+
   constructor(private readonly options: DecisionIntakeOptions) {}
 
   /**
@@ -119,7 +136,8 @@ export class DecisionIntake {
       // Its own attempt before may have met a full disk right behind the history: asked once more, the store finishes what it began.
       if (drop.resumed === true && verdict.entry.decision !== null)
         await this.refusable(() => this.commit(verdict.payload, verdict.entry.decision!, drop.dropId))
-      return repeated(verdict, drop)
+      const isOwn = await this.isOwn(verdict.payload, drop, Date.parse(verdict.entry.created_at))
+      return { ...NOTHING_WRONG, ...claimsOf(verdict.payload), outcome: isOwn ? 'applied' : 'repeated' }
     }
     return this.apply(verdict, drop)
   }
@@ -137,13 +155,39 @@ export class DecisionIntake {
     })
   }
 
-  private async apply(accepted: AcceptedDecision, drop: { dropId: string; resumed?: boolean }): Promise<DecisionResult> {
+  /** Is the entry in the history the work of this very drop, before the end that it was resumed after? */
+  private async isOwn(
+    payload: DecisionPayload,
+    drop: { dropId: string; receivedAtMs: number; resumed?: boolean },
+    madeAtMs: number = drop.receivedAtMs,
+  ): Promise<boolean> {
+    // The clock may have gone back between the receipt of the file and the entry, but not by a day.
+    if (drop.resumed !== true || madeAtMs < drop.receivedAtMs - DAY_MS) return false
+    const { record_id: recordId, decision_id: decisionId } = payload
+    const asked = { recordId, decisionId, dropId: drop.dropId, sinceMs: Math.min(madeAtMs, drop.receivedAtMs) - DAY_MS }
+    if (!this.told.has(toldKey(payload)) && (await this.options.isAppliedByAnother?.(asked)) === true) return false
+    return this.tell(payload, drop.dropId)
+  }
+
+  private tell(payload: DecisionPayload, dropId: string): boolean {
+    const key = toldKey(payload)
+    const first = this.told.get(key)
+    if (first !== undefined) return first === dropId
+    this.told.set(key, dropId)
+    if (this.told.size > TOLD_LIMIT) this.told.delete(this.told.keys().next().value!)
+    return true
+  }
+
+  private async apply(
+    accepted: AcceptedDecision,
+    drop: { dropId: string; receivedAtMs: number; resumed?: boolean },
+  ): Promise<DecisionResult> {
     const { payload, reference } = accepted
     const done = await this.refusable(() => this.commit(payload, reference, drop.dropId), payload)
     if ('code' in done) return refused(done)
     // Not in the history when it was looked up, and there when it was committed: the store finished the plan of the attempt before.
-    const own = done.outcome !== 'repeated' || drop.resumed === true
-    return { ...NOTHING_WRONG, ...claimsOf(payload), outcome: own ? 'applied' : 'repeated' }
+    const isOwn = done.outcome === 'repeated' ? await this.isOwn(payload, drop) : this.tell(payload, drop.dropId)
+    return { ...NOTHING_WRONG, ...claimsOf(payload), outcome: isOwn ? 'applied' : 'repeated' }
   }
 
   private async refusable<T extends object>(work: () => Promise<T>, payload: DecisionPayload | null = null): Promise<T | DecisionRefusal> {
@@ -154,6 +198,11 @@ export class DecisionIntake {
       throw error
     }
   }
+}
+
+/** An id counts within one record. */
+function toldKey(payload: DecisionPayload): string {
+  return `${payload.record_id} ${payload.decision_id}`
 }
 
 const NOTHING_WRONG = { code: null, message: null, hint: null, alarm: false } as const
@@ -172,11 +221,6 @@ function claimsOf(
 
 function refused(why: DecisionRefusal): DecisionResult {
   return { outcome: 'refused', code: why.code, message: why.message, hint: why.hint, alarm: ALARMS.has(why.code), ...claimsOf(why.payload) }
-}
-
-function repeated(verdict: RepeatedDecision, drop: { receivedAtMs: number; resumed?: boolean }): DecisionResult {
-  const own = drop.resumed === true && Date.parse(verdict.entry.created_at) >= drop.receivedAtMs
-  return { ...NOTHING_WRONG, ...claimsOf(verdict.payload), outcome: own ? 'applied' : 'repeated' }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { dirname } from 'node:path'
-import { type KeyringDocument, type KeyringKeyDocument, keyringDocument, keyringSeen } from '../documents/decision.js'
+import { sha256OfJson } from '../core/hashes.js'
+import { type KeyringDocument, type KeyringKeyDocument, type KeyringSeen, keyringDocument, keyringSeen } from '../documents/decision.js'
 import type { ApproverKey } from '../documents/metadata.js'
 import { IntakeError } from '../errors.js'
 import { type Files, printablePath, replaceFile } from '../runtime/files.js'
@@ -16,6 +17,8 @@ export interface TrustedKey {
 
 export interface Keyring {
   readonly version: number
+  /** SHA-256 of the RFC 8785 form of its keys as history entries keep them, by kid: the same for another order or other white space. */
+  readonly contentSha256: string
   readonly keys: ReadonlyMap<string, TrustedKey>
 }
 
@@ -97,12 +100,45 @@ export function parseKeyring(bytes: Uint8Array, place: string): Keyring {
     const approver = approverKeyOf(key)
     keys.set(key.kid, { key: approver, verifier: verifierOf(approver) })
   }
-  return { version: document.version, keys }
+  return { version: document.version, contentSha256: sha256OfJson(Object.fromEntries([...keys].map(([kid, { key }]) => [kid, key]))), keys }
 }
 
 /** Reads the keyring once and remembers nothing: for verbs. Throws KEYRING_INVALID, also when there is none. */
 export async function loadKeyring(files: Files, path: string): Promise<Keyring> {
   return parseKeyring(await readKeyringBytes(files, path), printablePath(path))
+}
+
+/** What state/keyring.json says; null when no keyring was used yet. Throws KEYRING_INVALID. */
+export async function loadKeyringSeen(files: Files, path: string): Promise<KeyringSeen | null> {
+  const bytes = await files.read(path)
+  if (bytes === null) return null
+  const read = readStrictJson(bytes, { maxBytes: 4096, maxDepth: 2 })
+  const parsed = keyringSeen.safeParse(read.ok ? read.value : null)
+  if (parsed.success) return parsed.data
+  throw new IntakeError('KEYRING_INVALID', `${printablePath(path)} is damaged, so it is not known which keyring is the newest`, {
+    data: { path: printablePath(path) },
+    hint: 'Make sure that the keyring in place is the newest one, then remove this file; it is written again with the next decision.',
+  })
+}
+
+/**
+ * Why a keyring may not follow the one seen last; null: it may. Of two keyrings with one version nobody can say which is the newer: one may
+ * lack what the other revoked. So a change that does not raise the version stops decisions, as an older version does.
+ */
+export function keyringRefusal(keyring: Keyring, seen: KeyringSeen | null, place: string): IntakeError | null {
+  if (seen === null || keyring.version > seen.version) return null
+  const data = { keyring: place, version: keyring.version, seen: seen.version }
+  if (keyring.version < seen.version)
+    return new IntakeError(
+      'KEYRING_ROLLED_BACK',
+      `The keyring ${place} has version ${keyring.version}, but version ${seen.version} was seen before`,
+      { data },
+    )
+  if (seen.content_sha256 === undefined || seen.content_sha256 === keyring.contentSha256) return null
+  return new IntakeError('KEYRING_INVALID', `The keyring ${place} was changed, and its version is still ${keyring.version}`, {
+    data,
+    hint: 'Look at what was changed. Every change raises "version" by one; until it does, all decisions are refused.',
+  })
 }
 
 async function readKeyringBytes(files: Files, path: string): Promise<Buffer> {
@@ -119,16 +155,16 @@ async function readKeyringBytes(files: Files, path: string): Promise<Buffer> {
 /**
  * The keyring of a running daemon: read from disk before each decision, and never older than what was seen before, also across restarts.
  *
- * A key is withdrawn by a newer keyring. Whoever can put an older file back would bring it to life again, so the newest version is
- * kept in state/keyring.json, and an older keyring stops all decisions.
+ * A key is withdrawn by a newer keyring. Whoever can put an older file back would bring it to life again, so the newest version, with the
+ * hash of what it said, is kept in state/keyring.json; an older keyring, or another one of the same version, stops all decisions.
  */
 export class KeyringState {
   private readonly files: Files
   private readonly path: string
   private readonly seenPath: string
   private readonly onVersion: (version: number) => void
-  /** The newest version known to be durable in `seenPath`; null until it was read. */
-  private seen: number | null = null
+  /** What is known to be durable in `seenPath`; null until it was read. */
+  private seen: KeyringSeen | 'none' | null = null
   private parsed: { bytes: Buffer; keyring: Keyring } | null = null
   private queue: Promise<unknown> = Promise.resolve()
 
@@ -153,48 +189,20 @@ export class KeyringState {
     const keyring = this.parsed?.bytes.equals(bytes) ? this.parsed.keyring : parseKeyring(bytes, printablePath(this.path))
     this.parsed = { bytes, keyring }
 
-    if (this.seen === null) await this.loadSeen()
-    const seen = this.seen ?? -1
-    if (keyring.version < seen) {
-      throw new IntakeError(
-        'KEYRING_ROLLED_BACK',
-        `The keyring ${printablePath(this.path)} has version ${keyring.version}, but version ${seen} was seen before`,
-        {
-          data: { keyring: printablePath(this.path), version: keyring.version, seen },
-        },
-      )
-    }
-    if (keyring.version > seen) {
+    this.seen ??= (await loadKeyringSeen(this.files, this.seenPath)) ?? 'none'
+    const seen = this.seen === 'none' ? null : this.seen
+    const refused = keyringRefusal(keyring, seen, printablePath(this.path))
+    if (refused !== null) throw refused
+    if (seen === null || keyring.version > seen.version || seen.content_sha256 === undefined) {
       // Durable before the keyring is used: after a crash at any point of this, either no decision has counted under the new version,
       // or the version is on disk and an older keyring is refused.
-      const document = Buffer.from(`${JSON.stringify({ format: 1, version: keyring.version })}\n`, 'utf8')
-      await replaceFile(this.files, this.seenPath, document)
+      const next: KeyringSeen = { format: 1, version: keyring.version, content_sha256: keyring.contentSha256 }
+      await replaceFile(this.files, this.seenPath, Buffer.from(`${JSON.stringify(next)}\n`, 'utf8'))
       await this.files.syncDirectory(dirname(this.seenPath))
-      this.seen = keyring.version
-      this.onVersion(keyring.version)
+      this.seen = next
+      if (keyring.version > (seen?.version ?? -1)) this.onVersion(keyring.version)
     }
     return keyring
-  }
-
-  private async loadSeen(): Promise<void> {
-    const bytes = await this.files.read(this.seenPath)
-    if (bytes === null) {
-      this.seen = -1
-      return
-    }
-    const read = readStrictJson(bytes, { maxBytes: 4096, maxDepth: 2 })
-    const parsed = keyringSeen.safeParse(read.ok ? read.value : null)
-    if (!parsed.success) {
-      throw new IntakeError(
-        'KEYRING_INVALID',
-        `${printablePath(this.seenPath)} is damaged, so it is not known which keyring is the newest`,
-        {
-          data: { path: printablePath(this.seenPath) },
-          hint: 'Make sure that the keyring in place is the newest one, then remove this file; it is written again with the next decision.',
-        },
-      )
-    }
-    this.seen = parsed.data.version
   }
 }
 

@@ -84,7 +84,12 @@ export const keyringDocument = z.strictObject({
 export type KeyringDocument = z.infer<typeof keyringDocument>
 
 /** state/keyring.json: the newest version of the keyring that was ever used. */
-export const keyringSeen = z.strictObject({ format: z.literal(1), version: z.number().int().nonnegative().safe() })
+export const keyringSeen = z.strictObject({
+  format: z.literal(1),
+  version: z.number().int().nonnegative().safe(),
+  /** Of what that version said (`keyringContentSha256`); absent where it was not kept yet. */
+  content_sha256: sha256.optional(),
+})
 export type KeyringSeen = z.infer<typeof keyringSeen>
 
 /** keys/<principal>.jwk.json, mode 0600. `d` is the secret; it never leaves this file. */

@@ -91,6 +91,8 @@ export class ClaimStore {
     { readonly document: DropDocument; readonly mode: 'undo' | 'release'; readonly sinceMs: number }
   >()
   private readonly stranded = new Map<DropId, WaitingEntry>()
+  /** Folders of the inbox that recovery has synced. */
+  private readonly keptFolders = new Set<string>()
 
   constructor(options: {
     files: Files
@@ -444,6 +446,7 @@ export class ClaimStore {
         await this.giveUp(document, 'undo')
         return null
       }
+      await this.keepTaken(document)
       taken = await this.take(document)
     } catch (error) {
       if (!(error instanceof SourceUnreadable)) throw error
@@ -495,6 +498,19 @@ export class ClaimStore {
     ])
     if (own === null) return false
     return hidden === null ? isClaimed(file, own) : hidden.inode === own.inode && hidden.device === own.device
+  }
+
+  /**
+   * The hidden name may not be durable: whoever took the file may have died before its fsync. What is committed now must not meet the file under
+   * its own name again after a power cut. One fsync of a folder is enough for all claims of it, since all of them were taken before the start.
+   */
+  private async keepTaken(document: DropDocument): Promise<void> {
+    if (document.file.stored_at !== null) return
+    const folder = joinBytes(this.areaRoot(document.kind), folderOf(decodePath(document.file.path)))
+    const key = keyOf(folder)
+    if (this.keptFolders.has(key)) return
+    await this.syncIfThere(folder)
+    this.keptFolders.add(key)
   }
 
   /** Files that are never opened move to quarantine before the receipt is written. */

@@ -5,7 +5,7 @@ import { type Receipt, receipt as receiptDocument } from '../documents/receipt.j
 import type { ValidationReport } from '../documents/report.js'
 import { storedName } from '../documents/text.js'
 import { assert, ERRORS, type ErrorCode, IntakeError, systemCodeOf } from '../errors.js'
-import { type Files, printablePath, replaceFile } from '../runtime/files.js'
+import { type Files, printablePath, removeTree, replaceFile } from '../runtime/files.js'
 import type { SharedSync } from '../runtime/shared-sync.js'
 import type { Claim } from './claim.js'
 import { placeFile } from './place-file.js'
@@ -85,6 +85,25 @@ export class Filing {
     return relative(this.roots.workspace, path)
   }
 
+  /**
+   * Takes away what an earlier attempt at the same drop had filed before it ended: this one may come to another outcome, and nobody would ever
+   * look for the rest. Originals are links to the copy in the claim or copies of it; what was moved without being opened stays where it is.
+   */
+  async forgetAttempt(claim: Claim): Promise<void> {
+    if (claim.sha256 === null) return
+    const day = join(this.roots.archive, dateOfDropId(claim.dropId))
+    const archived = join(day, `${claim.dropId}-${storedNameOf(claim)}`)
+    const quarantined = join(this.roots.quarantine, `${claim.dropId}-${storedNameOf(claim)}`)
+    for (const path of [archived, ...claim.document.sidecars.map(({ kind }) => archived + SIDECAR_SUFFIX[kind])]) {
+      if ((await this.files.stat(path)) === null) continue
+      await this.files.remove(path)
+      await this.sync.sync(day)
+    }
+    if ((await this.files.stat(quarantined)) === null) return
+    await removeTree(this.files, quarantined)
+    await this.sync.sync(this.roots.quarantine)
+  }
+
   /** Puts the original and its reports into quarantine/<drop-id>-<name>/. */
   async quarantine(claim: Claim, reports: QuarantineReports): Promise<Quarantined> {
     const folder = await this.quarantineFolder(claim)
@@ -157,6 +176,16 @@ export class Filing {
       const bytes = await this.files.read(path)
       if (bytes !== null) yield parseReceipt(bytes, path)
     }
+  }
+
+  /** Whether a drop whose id ends in `tail` has a receipt, among those taken at `sinceMs` or later; by days, and by names alone. */
+  async hasReceiptEnding(tail: string, sinceMs: number): Promise<boolean> {
+    const first = new Date(sinceMs).toISOString().slice(0, 10)
+    for (const day of await this.receiptDays()) {
+      if (day < first) continue
+      if ((await this.namesIn(join(this.roots.receipts, day))).some((name) => name.endsWith(`-${tail}.json`))) return true
+    }
+    return false
   }
 
   /** The newest drop that has a receipt: ids go on after it. */

@@ -10,6 +10,7 @@ import type { Candidate, ClaimOutcome, ClaimStore } from './claims.js'
 import type { EmitInboxEvent, WaitingEntry } from './events.js'
 import type { StoredOriginal } from './filing.js'
 import { keyOf, pathOfKey } from './inbox-path.js'
+import { IntakeQueue } from './intake-queue.js'
 import { type AreaRule, Scanner, type ScanSummary } from './scanner.js'
 import { recordRuleFor, type Source } from './sources.js'
 import type { Timers } from './timers.js'
@@ -36,10 +37,28 @@ const POLL_MIN_MS = 250
  */
 const WATCHED_FILES_LIMIT = 256
 const CROWDED_LOOK_MS = 1000
-/** After a scan that found no descriptor or no memory left. */
+/** A twentieth of one core at most: nobody asks for these, and there is much else to do then. */
+const CROWDED_PACE = 19
+/** What a scan costs at most for a file that it looks at, and for one that waits for its turn, in milliseconds; what it takes beyond that is others' work. */
+const LOOK_COST_MS = 0.05
+const PASS_COST_MS = 0.002
+/** A root that is gone is looked for as often: that is one call. */
+const MISSING_LOOK_MS = 1000
+/** A watch that lost folders is made again so long after it was made, and a millisecond later for each folder in it (chokidar takes a tenth of that). */
+const REWATCH_MS = 1000
+/** After descriptors or memory ran out. */
 const RETRY_MS = 1000
 const WAITING_LIMIT = 1000
 const ONCE_MAX_MS = 60_000
+
+interface Watching {
+  readonly watch: FolderWatch
+  readonly inode: bigint
+  readonly device: bigint
+  readonly sinceMs: number
+  /** Hints may be missing: of many folders, or of some. */
+  state: 'good' | 'failed' | 'leaky'
+}
 
 /** A settled file in the queue. Its observation stays in the gate. */
 interface Queued {
@@ -62,8 +81,8 @@ interface Held {
 
 /**
  * Runs intake for one area: inbox/ (drops) or decisions/. Scans when a hint comes, when something may have settled, and every
- * `rescanMs`; takes what has settled, by mtime and then path bytes among what settled in one scan; and hands each claim to `onClaim`,
- * with at most `dropsInFlight` of them unfinished.
+ * `rescanMs`; takes what has settled, by mtime and then path bytes among what settled in one scan, sources that came late in turn with
+ * those that have much waiting; and hands each claim to `onClaim`, with at most `dropsInFlight` of them unfinished.
  *
  * Claims are made side by side, but those of one record (or of one source, where the record is not known from the path) are handed
  * on in drop-id order. `onClaim` must take its place in line before its first await.
@@ -90,18 +109,21 @@ export class Inbox {
   private timer: { readonly dueMs: number; readonly cancel: () => void } | null = null
   private scanning: Promise<void> | null = null
   private hinted = false
+  /** A hint came since the last scan began. */
+  private hintsSeen = false
   private lastScan: { readonly endedMs: number; readonly tookMs: number } | null = null
-  private watching: { readonly watch: FolderWatch; readonly inode: bigint; readonly device: bigint } | null = null
-  private watchFailed = false
+  private watching: Watching | null = null
+  /** A failed watch is told of once, until one has lasted. */
+  private watchFailureTold = false
   private missing = false
 
-  private queue: Queued[] = []
-  /** What is before it in the queue was taken. */
-  private head = 0
+  private readonly queue = new IntakeQueue<Queued>()
   /** Keys in the queue or being claimed. */
   private readonly busy = new Map<string, Queued>()
   private readonly held = new Map<string, Held>()
   private inFlight = 0
+  /** At most as many as the settings say; fewer after descriptors or memory ran out, until as many drops went well. */
+  private mayBeInFlight: number
   private readonly claiming = new Set<Promise<void>>()
   /** The last drop of each line: the next one is handed on after it. */
   private readonly lines = new Map<string, Promise<void>>()
@@ -134,6 +156,7 @@ export class Inbox {
     this.claims = options.claims
     this.ids = options.ids
     this.settings = options.settings
+    this.mayBeInFlight = options.settings.dropsInFlight
     this.watch = options.watch
     this.onClaim = options.onClaim
     this.onFatal = options.onFatal
@@ -169,6 +192,12 @@ export class Inbox {
   /** Something may have happened: look soon. */
   hint(): void {
     if (this.stopped || !this.started) return
+    this.hintsSeen = true
+    this.lookSoon()
+  }
+
+  private lookSoon(): void {
+    if (this.stopped) return
     // While work waits in the queue a look would find work for later only.
     if (this.scanning !== null || this.queued > 0) {
       this.hinted = true
@@ -182,10 +211,16 @@ export class Inbox {
     this.pause(isIntakeError(error) ? error.code : 'RESOURCES_EXHAUSTED', error instanceof Error ? error.message : String(error))
   }
 
-  /** Claims nothing until `resume`, or by itself after `rescanMs`. Scans go on. */
+  /** Claims nothing until `resume`, or by itself after `rescanMs`; sooner where only too much was begun at once. Scans go on. */
   pause(code: ErrorCode, message: string): void {
     if (this.paused !== null || this.stopped) return
-    this.paused = { code, cancel: this.timers.after(this.settings.rescanMs, () => this.resume()) }
+    let pauseMs = this.settings.rescanMs
+    if (code === 'RESOURCES_EXHAUSTED') {
+      // As many as before would take each other's descriptors again, and none would ever be claimed.
+      this.mayBeInFlight = Math.max(1, this.inFlight >> 1)
+      pauseMs = Math.min(pauseMs, RETRY_MS)
+    }
+    this.paused = { code, cancel: this.timers.after(pauseMs, () => this.resume()) }
     this.emit({ event: 'intake.paused', area: this.kind, code, message })
   }
 
@@ -249,10 +284,10 @@ export class Inbox {
   }
 
   /**
-   * Takes an archived or quarantined original again, under its old path and the rules of today. Resolves with the new drop-id once the
+   * Takes an archived or quarantined original again, under its old path and the rules of today. Resolves with the new drop-id, which ends in `tail`, once the
    * claim is durable. Throws DROP_NOT_FOUND (no receipt says its path, or the original is gone), NO_SOURCE, CONFIG_INVALID.
    */
-  async requeue(original: StoredOriginal, options: { force: boolean }): Promise<DropId> {
+  async requeue(original: StoredOriginal, options: { force: boolean; tail?: string }): Promise<DropId> {
     const { receipt } = original
     if (receipt === null) {
       throw new IntakeError('DROP_NOT_FOUND', `The receipt of ${original.dropId} is not in receipts/, and only it says where the file was`)
@@ -260,7 +295,7 @@ export class Inbox {
     assert(receipt.kind === this.kind, 'a drop goes to inbox/, a decision to decisions/')
     const path = decodePath(receipt.path)
     const source = this.sourceOf(path)
-    const dropId = this.ids.next()
+    const dropId = this.ids.next(options.tail)
     const line = this.joinLine(source, path)
     this.inFlight++
     let outcome: ClaimOutcome
@@ -293,7 +328,7 @@ export class Inbox {
   }
 
   private get queued(): number {
-    return this.queue.length - this.head
+    return this.queue.size
   }
 
   // Looking
@@ -333,7 +368,10 @@ export class Inbox {
 
   private async scan(): Promise<void> {
     const beganMs = this.clock.monotonicMs()
+    const wasHinted = this.hintsSeen
+    this.hintsSeen = false
     this.hinted = false
+    let isNews = false
     this.gate.beginScan(beganMs)
     const settled: Queued[] = []
     const waiting = new Map<string, Waiting>()
@@ -343,13 +381,14 @@ export class Inbox {
     const startKeys = this.once !== null && this.once.pending === null ? new Set<string>() : null
     const wait = (key: string, code: ErrorCode, message: string, tell: boolean): void => {
       waitingCount++
+      if (waiting.size >= WAITING_LIMIT) return
       const before = this.waitingNow.get(key)
       const entry: Waiting =
         before !== undefined && before.code === code
           ? before
           : { path: encodePath(pathOfKey(key)), code, message, hint: ERRORS[code].hint, sinceMs: this.clock.nowMs(), told: false }
-      if (waiting.size < WAITING_LIMIT) waiting.set(key, entry)
-      if (tell && !entry.told && waiting.get(key) === entry) {
+      waiting.set(key, entry)
+      if (tell && !entry.told) {
         entry.told = true
         this.emit({ event: 'drop.waiting', path: entry.path, code, message })
       }
@@ -361,8 +400,7 @@ export class Inbox {
         claimed: () => {},
         // It is claimed as it was when it settled, and the claim looks whether it still is. A scan a second over thousands that wait for
         // their turn would cost as much as to take them.
-        isBusy: (path) => {
-          const key = keyOf(path)
+        isBusy: (key) => {
           const busy = this.busy.get(key)
           if (busy === undefined) return false
           candidates++
@@ -377,6 +415,7 @@ export class Inbox {
           const key = keyOf(found.path)
           seen?.add(key)
           const states = [this.gate.observe(key, found.stat), ...found.sidecars.map((s) => this.gate.observe(keyOf(s.path), s.stat))]
+          isNews ||= states[0] === 'new'
           if (found.missing.length > 0) {
             const names = found.missing.map((kind) => `.${kind === 'manifest' ? 'manifest.json' : kind}`).join(', ')
             wait(key, 'SIDECAR_MISSING', `The source asks for ${names} beside this file`, true)
@@ -433,42 +472,75 @@ export class Inbox {
     })
     this.pump()
     this.checkOnce()
-    await this.arm(summary)
-    const lookMs = this.lookMs(summary, endedMs - beganMs)
-    this.scheduleIn(Math.max(0, Math.min(lookMs, nextDueMs === null ? lookMs : nextDueMs - this.clock.monotonicMs())))
+    // Nobody told of a file that is new since the last scan: it may have come while that one ran, or else there are no hints for its folder.
+    if (isNews && !wasHinted && this.watching?.state === 'good') this.watching.state = 'leaky'
+    const rewatchMs = await this.arm(summary)
+    const { lookMs, paceMs } = this.pace(summary, endedMs - beganMs)
+    const dueMs = nextDueMs === null ? lookMs : nextDueMs - this.clock.monotonicMs()
+    // What is due while others wait for their turn would only join them.
+    this.scheduleIn(Math.max(this.queued > 0 ? paceMs : 0, Math.min(lookMs, rewatchMs ?? lookMs, dueMs)))
   }
 
-  /** How long after a scan the next one comes if nothing asks for it. */
-  private lookMs(summary: ScanSummary, tookMs: number): number {
+  /** How long after a scan the next one comes if nothing asks for it, and how long after it none should come. */
+  private pace(summary: ScanSummary, tookMs: number): { readonly lookMs: number; readonly paceMs: number } {
     const { polling, rescanMs, settleMs } = this.settings
-    if (polling) return Math.min(rescanMs, Math.max(POLL_MIN_MS, settleMs))
-    return isCrowded(summary) ? Math.min(rescanMs, Math.max(CROWDED_LOOK_MS, HINT_PACE * tookMs)) : rescanMs
+    if (summary.root === null) return { lookMs: Math.min(rescanMs, MISSING_LOOK_MS), paceMs: 0 }
+    if (!polling && !isCrowded(summary)) return { lookMs: rescanMs, paceMs: 0 }
+    const ownMs = Math.min(rescanMs, polling ? Math.max(POLL_MIN_MS, settleMs) : CROWDED_LOOK_MS)
+    const paceMs = Math.min(rescanMs, CROWDED_PACE * this.nextCostMs(summary, tookMs))
+    return { lookMs: Math.max(ownMs, paceMs), paceMs }
+  }
+
+  /** What the next scan will cost: less than this one where much of what was looked at has come into the queue. */
+  private nextCostMs({ files }: ScanSummary, tookMs: number): number {
+    const passed = Math.min(files, this.busy.size)
+    return Math.min(tookMs, (files - passed) * LOOK_COST_MS + passed * PASS_COST_MS)
   }
 
   /**
    * Keeps a watch on the root that is there now: one that was removed and made again has no watch any more, whatever the watch believes.
-   * A new watch hints once it is up, so what came between this scan and then is found.
+   * A new watch hints once it is up, so what came between this scan and then is found. Returns when to look at the watch again, in
+   * milliseconds; null where nothing is the matter with it.
    */
-  private async arm(summary: ScanSummary): Promise<void> {
+  private async arm(summary: ScanSummary): Promise<number | null> {
     const { watching } = this
     const { root } = summary
     // `--once` takes what was there at start: nothing that a hint could tell of counts.
     const wanted = this.once === null && !this.settings.polling && !this.stopped && root !== null && !isCrowded(summary)
-    if (wanted && watching !== null && root.inode === watching.inode && root.device === watching.device && !this.watchFailed) return
+    if (wanted && watching !== null && root.inode === watching.inode && root.device === watching.device) {
+      const agedMs = this.clock.monotonicMs() - watching.sinceMs
+      if (watching.state === 'good') {
+        if (agedMs >= this.settings.rescanMs) this.watchFailureTold = false
+        return null
+      }
+      // To watch again is to read all folders again, and it may well fail again.
+      const paceMs = watching.state === 'failed' ? this.settings.rescanMs : Math.max(REWATCH_MS, summary.folders)
+      if (agedMs < paceMs) return paceMs - agedMs
+    }
     this.watching = null
     await watching?.watch.close()
-    if (!wanted || this.stopped) return
-    this.watchFailed = false
+    if (!wanted || this.stopped) return null
+    let made: Watching | null = null
+    let state: Watching['state'] = 'good'
+    const worse = (now: 'failed' | 'leaky'): void => {
+      if (state !== 'failed') state = now
+      if (made !== null) made.state = state
+    }
     const watch = this.watch(this.root, {
       hint: () => this.hint(),
+      lost: () => worse('leaky'),
       failed: (message) => {
-        if (this.watchFailed || this.stopped) return
-        // The next periodic scan starts a new watch; until then, and if that fails too, scans find everything.
-        this.watchFailed = true
+        if (this.stopped) return
+        // Until there is a new watch, and if that fails too, scans find everything.
+        worse('failed')
+        if (this.watchFailureTold) return
+        this.watchFailureTold = true
         this.emit({ event: 'inbox.watch_failed', area: this.kind, message })
       },
     })
-    this.watching = { watch, ...root }
+    made = { watch, ...root, sinceMs: this.clock.monotonicMs(), state }
+    this.watching = made
+    return null
   }
 
   private noteRoot(there: boolean): void {
@@ -482,22 +554,17 @@ export class Inbox {
   private enqueue(settled: Queued[]): void {
     const pending = this.once?.pending ?? null
     const wanted = settled.filter((q) => !this.busy.has(q.key) && (this.once === null || (pending!.has(q.key) && !this.once.late)))
-    wanted.sort((a, b) => (a.mtimeNs < b.mtimeNs ? -1 : a.mtimeNs > b.mtimeNs ? 1 : a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
     for (const item of wanted) this.busy.set(item.key, item)
-    this.queue = this.queued === 0 ? wanted : this.queue.slice(this.head).concat(wanted)
-    this.head = 0
+    this.queue.add(wanted)
   }
 
   private pump(): void {
-    while (!this.stopped && this.paused === null && this.head < this.queue.length && this.inFlight < this.settings.dropsInFlight) {
-      const item = this.queue[this.head++]!
+    while (!this.stopped && this.paused === null && this.inFlight < this.mayBeInFlight) {
+      const item = this.queue.take()
+      if (item === null) break
       this.inFlight++
       const running: Promise<void> = this.process(item).finally(() => this.claiming.delete(running))
       this.claiming.add(running)
-    }
-    if (this.head === this.queue.length) {
-      this.queue = []
-      this.head = 0
     }
     if (this.queued === 0 && this.hinted && this.scanning === null) {
       this.hinted = false
@@ -526,8 +593,8 @@ export class Inbox {
           untilMs: this.clock.monotonicMs() + this.settings.rescanMs,
         })
         this.noteWaiting(item.key, outcome.code, outcome.message)
-        this.scheduleIn(HINT_MS)
-      } else if (outcome.kind === 'changed') this.scheduleIn(HINT_MS)
+        this.lookSoon()
+      } else if (outcome.kind === 'changed') this.lookSoon()
       if (outcome.kind !== 'changed' || this.once?.late) this.once?.pending?.delete(item.key)
       // Claimed while we stop: it is durable, and the next start takes it up.
       if (outcome.kind === 'claimed' && !this.stopped) handed = this.handOn(outcome.claim)
@@ -540,7 +607,14 @@ export class Inbox {
     }
     line.leave()
     if (handed === null) this.releaseSlot()
-    else handed.catch((error: unknown) => this.fail(error)).finally(() => this.releaseSlot())
+    else {
+      handed
+        .then(() => {
+          this.mayBeInFlight = Math.min(this.mayBeInFlight + 1, this.settings.dropsInFlight)
+        })
+        .catch((error: unknown) => this.fail(error))
+        .finally(() => this.releaseSlot())
+    }
     this.checkOnce()
   }
 

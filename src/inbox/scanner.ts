@@ -29,8 +29,8 @@ export interface ScanVisitor {
     readonly sidecars: readonly FoundSidecar[]
     readonly missing: readonly SidecarKind[]
   }): void
-  /** True for a file that is being taken already: it is not looked at then, for whoever takes it does that. */
-  isBusy?(path: Buffer): boolean
+  /** True for a file that is being taken already: it is not looked at then, for whoever takes it does that. `key`: that of its path. */
+  isBusy?(key: string): boolean
   /** Something that stays where it is. */
   waiting(found: { readonly path: Buffer; readonly code: ErrorCode; readonly message: string }): void
   /** The hidden file of a claim. */
@@ -47,6 +47,8 @@ export interface ScanSummary {
 }
 
 const STATS_AT_ONCE = 32
+/** Names that are only asked about before others have their turn: some milliseconds. */
+const PASSED_AT_ONCE = 8192
 const DECISION_SUFFIX = '.decision.json'
 
 /**
@@ -81,21 +83,32 @@ export class Scanner {
       if (names === null) continue
       folders++
       const siblings = this.rule.kind === 'drop' && this.rule.sources.anySidecars ? new Set(names) : null
-      const look = async (name: string): Promise<void> => {
+      const look = async (path: Buffer): Promise<void> => {
+        if ((await this.look(path, siblings, visitor)) === 'folder') stack.push(path)
+        else files++
+      }
+      const below = folder.length === 0 ? '' : `${keyOf(folder)}/`
+      let looking: Promise<void>[] = []
+      let passed = 0
+      for (const name of names) {
+        // Of 100,000 files most wait for their turn in most scans, and nothing is made for them here: that takes a tenth of the time.
+        if (visitor.isBusy?.(below + name) === true) {
+          files++
+          if (++passed % PASSED_AT_ONCE === 0) await nextTurn()
+          continue
+        }
         const path = joinBytes(folder, Buffer.from(name, 'latin1'))
         const claim = claimOfHiddenName(name)
         if (claim !== null) {
           claimed++
           visitor.claimed({ path, dropId: claim })
-        } else if (!this.isIgnored(textOf(name))) {
-          if ((await this.look(path, siblings, visitor)) === 'folder') stack.push(path)
-          else files++
-        }
-      }
-      for (let i = 0; i < names.length; i += STATS_AT_ONCE) {
+        } else if (!this.isIgnored(textOf(name))) looking.push(look(path))
+        if (looking.length < STATS_AT_ONCE) continue
+        await Promise.all(looking)
+        looking = []
         options.signal?.throwIfAborted()
-        await Promise.all(names.slice(i, i + STATS_AT_ONCE).map(look))
       }
+      await Promise.all(looking)
     }
     return { root, files, claimed, folders }
   }
@@ -131,7 +144,6 @@ export class Scanner {
 
   /** 'folder': it is one, and is to be gone through. `siblings`: the names beside it, where a source asks for sidecars. */
   private async look(path: Buffer, siblings: ReadonlySet<string> | null, visitor: ScanVisitor): Promise<'folder' | 'file'> {
-    if (visitor.isBusy?.(path) === true) return 'file'
     const stat = await this.stat(path, visitor)
     if (stat === null) return 'file'
     if (stat.kind === 'directory') {
@@ -163,7 +175,10 @@ export class Scanner {
     }
     const found = sources.match(path)
     if (found.kind === 'none') {
-      visitor.waiting({ path, code: 'NO_SOURCE', message: 'No source of the configuration matches this path' })
+      // Most often it leads to a folder of drops, and they are missed.
+      if (stat.kind === 'symlink')
+        visitor.waiting({ path, code: 'SYMLINK', message: 'This link is not followed: where it leads to a folder, mount that folder here' })
+      else visitor.waiting({ path, code: 'NO_SOURCE', message: 'No source of the configuration matches this path' })
       return 'file'
     }
     if (found.kind === 'ambiguous') {
@@ -206,4 +221,8 @@ function isDecisionName(path: Buffer): boolean {
 /** A name as patterns are written: bytes that are no UTF-8 become U+FFFD. Most names are ASCII and stay what they are. */
 function textOf(name: string): string {
   return /^[\x00-\x7f]*$/.test(name) ? name : Buffer.from(name, 'latin1').toString('utf8')
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve))
 }

@@ -4,10 +4,12 @@
  */
 export const EVENTS = {
   'daemon.started': 'The daemon holds the lock and begins to look at the inbox.',
+  'daemon.limited': 'The process may have so few files open that fewer drops are taken at once than the configuration says.',
   'daemon.recovered': 'What an earlier run left unfinished was finished or undone.',
   'daemon.draining': 'The first signal came: work at hand is finished, nothing new is begun.',
   'daemon.stopped': 'Everything at hand is finished; the lock is free.',
   'daemon.failed': 'An error ended the daemon; recovery takes over at the next start.',
+  'output.lost': 'Nobody took the log or the results for a while: so many lines were left out, and the work went on.',
   'config.table_unknown': 'A source names a table that config/tables does not hold.',
   'intake.paused': 'No new drops are taken for now, for the reason given.',
   'intake.resumed': 'Drops are taken again.',

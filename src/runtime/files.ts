@@ -573,6 +573,15 @@ export const nodeFiles: Files = filesOf(new SharedThreadPace())
 /** The same for a worker thread that does one thing at a time: every call is made in place, fsync and all. */
 export const workerFiles: Files = filesOf(OWN_THREAD)
 
+/** The folder that a path leads to, links followed; the path itself where it leads nowhere. Blocks. */
+export function realFolder(path: string): string {
+  try {
+    return fs.realpathSync.native(path)
+  } catch {
+    return path
+  }
+}
+
 /** Creates every missing folder of `path` and syncs the parent of each new one, so that the names survive a crash. Returns what it made. */
 export async function makeDirectories(files: Files, path: string, options: { mode?: number; sync?: boolean } = {}): Promise<string[]> {
   const missing: string[] = []

@@ -35,16 +35,14 @@ export interface Logger {
   child(bindings: LogBindings): Logger
 }
 
-/** Where lines go. `write` gets one line with its line feed and returns when it is out. */
+/** Where lines go. `write` gets one line with its line feed, and must not wait for whoever reads it. */
 export interface LogDestination {
   write(line: string): void
 }
 
-const STDERR = 2
-
 /**
  * JSON lines (pino): `{"level":"info","time":"2024-01-27T10:00:00.000Z","event":"drop.claimed",…,"msg":"…"}`; on a terminal one readable
- * line a fact. Written synchronously, so that the line of a fact is out before what follows from it, and before a crash.
+ * line a fact. Each is handed to `destination` at once, so that the line of a fact is out before what follows from it, and before a crash.
  */
 export async function createLogger(options: {
   level: LogLevel
@@ -52,8 +50,7 @@ export async function createLogger(options: {
   pretty: boolean
   /** Only with `pretty`; false where NO_COLOR is set. */
   color: boolean
-  /** Stderr unless given. */
-  destination?: LogDestination
+  destination: LogDestination
 }): Promise<Logger> {
   const { pino } = await import('pino')
   // pid and hostname say nothing that the journal does not know; the receipt and the lock name the process where it matters.
@@ -63,7 +60,7 @@ export async function createLogger(options: {
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   }
-  const destination = options.destination ?? pino.destination({ dest: STDERR, sync: true })
+  const { destination } = options
   if (!options.pretty) return wrap(pino(settings, destination))
   // The factory behind pino-pretty's stream: a plain function, so that a line is out when the call returns.
   const { default: pretty } = await import('pino-pretty')

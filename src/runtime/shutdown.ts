@@ -11,6 +11,9 @@ export const FORCED_EXIT: Readonly<Record<StopSignal, number>> = { SIGINT: 130, 
  */
 export const SAME_SIGNAL_MS = 400
 
+/** So long, in milliseconds, a process that was told to stop waits for somebody to take the last of its output. */
+export const DRAINED_MS = 1000
+
 /**
  * What signals have asked for so far. It moves one way only: running → draining → forced.
  * The wiring to the process stands in main.ts; here is the rule, so that it can be tested without signals.

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 // The lock needs a descriptor number that a child can inherit, which the files port does not show; nothing else is opened here.
 import { closeSync, constants, openSync } from 'node:fs'
-import { IntakeError, systemCodeOf } from '../errors.js'
+import { IntakeError, isExhausted, systemCodeOf } from '../errors.js'
 
 /** The one writer of a store. The kernel drops the lock when the process dies, however it dies. */
 export interface StoreLock {
@@ -14,7 +14,8 @@ export type LockStore = (path: string) => StoreLock
 const ATTEMPTS = 3
 
 /**
- * Takes the lock or throws STORE_LOCKED at once; LOCK_UNAVAILABLE where there is no `flock` or the file system has no locks.
+ * Takes the lock or throws STORE_LOCKED at once; LOCK_UNAVAILABLE where there is no `flock` or the file system has no locks,
+ * RESOURCES_EXHAUSTED where no descriptor is left for it.
  *
  * `flock(1)` locks the open file description that it inherits as descriptor 3. This process keeps the same description open, so the lock
  * outlives the helper and ends with us. Node opens with O_CLOEXEC: no other child inherits it.
@@ -62,6 +63,11 @@ function flock(descriptor: number, kind: 'exclusive' | 'shared', path: string): 
     stdio: ['ignore', 'ignore', 'ignore', descriptor],
   })
   if (result.error !== undefined) {
+    if (isExhausted(result.error))
+      throw new IntakeError('RESOURCES_EXHAUSTED', `flock could not be run: ${result.error.message}`, {
+        cause: result.error,
+        data: { path },
+      })
     const message =
       systemCodeOf(result.error) === 'ENOENT' ? 'The program `flock` is not installed' : `flock could not be run: ${result.error.message}`
     throw new IntakeError('LOCK_UNAVAILABLE', message, { cause: result.error, data: { path } })

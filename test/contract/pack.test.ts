@@ -66,6 +66,17 @@ describe('the package', () => {
     expect(files.filter((f) => f.startsWith('config/samples/inbox/') && f.endsWith('.csv')).length).toBeGreaterThan(3)
   })
 
+  test('holds the licence of each library that is joined with the programs, and of no other', async () => {
+    const text = await readFile(join(unpacked, 'dist/src/THIRD-PARTY-LICENSES.txt'), 'utf8')
+    const [, ...parts] = text.split(/^-{80}\n(?=\S+ \S+ \()/m)
+    expect(parts.map((part) => part.split(' ')[0])).toEqual(['commander', 'csv-parse', 'hyparquet', 'jose', 'picomatch', 'zod'])
+    for (const part of parts) {
+      const [name, version] = part.split(' ')
+      expect(manifest.dependencies[name!]).toBe(version)
+      expect(part).toMatch(/Permission is hereby granted|Apache License|Redistribution and use/)
+    }
+  })
+
   test('holds no keys, no sources, no workspace and no test', () => {
     expect(
       files.filter((f) => /(^|\/)(keys|var|node_modules|src\/.*\.ts)\//.test(f) || /\.jwk\.json$|\.test\.js$|^\.|^test\//.test(f)),

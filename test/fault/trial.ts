@@ -65,6 +65,8 @@ export async function runTrial(ready: Ready, options: TrialOptions): Promise<Tri
   const extra = options.skipsSync === undefined ? {} : { skipsSync: options.skipsSync }
   let disk = ready.disk.copy()
   let seen = ready.seen
+  // What readers may have seen before a cut comes back in the end, for its plan was durable; not before whoever recovers has got so far.
+  let shown: Shown = ready.seen
   const cutOf = (life: number): PowerCut => options.cuts[Math.min(life, options.cuts.length - 1)]!
   const note = (when: string, findings: readonly InvariantFinding[]): void =>
     void problems.push(...findings.map((f) => `${when}: ${f.invariant} ${f.code} ${f.subject}: ${f.text}`))
@@ -81,9 +83,7 @@ export async function runTrial(ready: Ready, options: TrialOptions): Promise<Tri
       // Before anybody recovers: what is on the disk at any instant keeps the promises, and what was acknowledged is there.
       seen = withReceipts(seen, facts, run.receipts)
       note(`after power cut ${life + 1}`, checkInvariants(disk.reader(ROOT), seen).findings)
-      // What readers may have seen comes back in the end, for its plan was durable.
-      const visible = seenOf(facts, seen)
-      seen = { ...seen, versions: visible.versions, histories: visible.histories }
+      shown = withShown(shown, facts)
       continue
     }
     seen = withReceipts(seen, facts, run.receipts)
@@ -102,6 +102,7 @@ export async function runTrial(ready: Ready, options: TrialOptions): Promise<Tri
   }
   if (!isDone) problems.push(`not done after ${LIVES_MAX} lives`)
 
+  seen = { ...seen, ...shown }
   const facts = checkInvariants(disk.reader(ROOT), seen)
   note('at the end', facts.findings)
   // A claim whose file cannot be read waits for the next start, and what came after it of the same record does not wait for it.
@@ -132,6 +133,17 @@ export async function runTrial(ready: Ready, options: TrialOptions): Promise<Tri
 function describe(error: unknown): string {
   if (isIntakeError(error)) return `${error.code}: ${error.message}`
   return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
+
+type Shown = Pick<SeenFacts, 'versions' | 'histories'>
+
+function withShown(before: Shown, facts: ReturnType<typeof gatherFacts>): Shown {
+  const now = seenOf(facts, NOTHING_SEEN)
+  const histories = new Map(before.histories)
+  for (const [recordId, history] of now.histories) {
+    if (history.length >= (histories.get(recordId)?.length ?? 0)) histories.set(recordId, history)
+  }
+  return { versions: new Map([...before.versions, ...now.versions]), histories }
 }
 
 /** Receipts count from when they were acknowledged; before, a power cut may take them back. */
@@ -189,7 +201,7 @@ function compare(disk: Disk, expected: Expected, problems: string[]): number {
 /** Every file that is kept for good must be the same after a cut as before, to the byte: reports and the keyring seen as well, of which no rule speaks. */
 const KEPT = /^\/ws\/(archive|quarantine|receipts|state\/keyring\.json|store\/(records|anchors|store\.json)).* \d+$/
 
-function differing(before: Disk, after: Disk): string[] {
+export function differing(before: Disk, after: Disk): string[] {
   const paths = new Set(
     [...before.listing(), ...after.listing()].filter((line) => KEPT.test(line)).map((line) => line.replace(/ \d+$/, '')),
   )
@@ -201,7 +213,7 @@ function differing(before: Disk, after: Disk): string[] {
 }
 
 /** What a daemon that has done everything leaves behind: nothing. */
-function tidy(disk: Disk, problems: string[]): void {
+export function tidy(disk: Disk, problems: string[]): void {
   for (const line of disk.listing()) {
     const left =
       /^\/ws\/(inbox|decisions)\/.*[^/]$/.test(line) ||

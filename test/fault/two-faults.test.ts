@@ -55,6 +55,21 @@ const CASES: readonly {
     cuts: [{ mode: 'everything', seed: 1 }],
   },
   {
+    rule: 'a file that was taken stays taken: its hidden name is durable before anything is committed',
+    scenario: 'create',
+    faults: [[kill(/^syncDirectory .*inbox\/one$/)], [{ kind: 'abort', at: 1, on: /^syncDirectory .*receipts/ }]],
+  },
+  {
+    rule: 'what an attempt had put into quarantine is not left there when the next one commits',
+    scenario: 'update',
+    faults: [[io(/^fileRead .*source\.csv$/), kill(/^overwrite .*reason\.txt/)]],
+  },
+  {
+    rule: 'nor a report half written, when the next one has none',
+    scenario: 'quarantine of a drop',
+    faults: [[io(/^rename .*report\.json$/)], [io(/^fileRead .*source\.csv$/)]],
+  },
+  {
     rule: 'a report that could not be synced is not what goes to quarantine',
     scenario: 'quarantine of a drop',
     faults: [[full(/^fileSync .*rejects\.csv$/)], [io(/^fileRead .*source\.csv$/, 2)]],

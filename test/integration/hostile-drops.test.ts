@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { lstatSync, readFileSync } from 'node:fs'
-import { link, mkdir, symlink, writeFile } from 'node:fs/promises'
+import { link, mkdir, symlink, truncate, writeFile } from 'node:fs/promises'
 import { gzipSync } from 'node:zlib'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { DropReceipt } from '../../src/documents/receipt.js'
@@ -77,6 +77,13 @@ const HOSTILE: readonly Hostile[] = [
     code: 'RECORD_ID_ILLEGAL',
     message: /record/,
   },
+  {
+    rule: 'another name that is not UTF-8, the same once both are made readable',
+    path: Buffer.concat([Buffer.from('path/'), Buffer.from([0xfe, 0xff, 0xc0]), Buffer.from('.csv')]),
+    bytes: csvOf('A'),
+    code: 'RECORD_ID_ILLEGAL',
+    message: /record/,
+  },
   { rule: 'a path five deep', path: 'path/a/b/c/d/e.csv', bytes: csvOf('A'), code: 'RECORD_ID_ILLEGAL', message: /record/ },
   named('a header of __proto__', 'rec,value,__proto__\nA,v,x\n', 'UNKNOWN_COLUMN', /__proto__/),
   named('a header of constructor twice', 'rec,value,constructor,constructor\nA,v,x,y\n', 'UNKNOWN_COLUMN', /constructor/),
@@ -100,6 +107,8 @@ const HOSTILE: readonly Hostile[] = [
   named('a million rows of a quote', '"\n'.repeat(1_000_000), 'BLANK_HEADER', /./),
   named('a file over its limit', csvOf('A').repeat(2_000_000), 'LIMIT_EXCEEDED', /25165824/),
   named('NUL bytes between letters', 'rec,value\nA,v\u0000\u0000\n', 'NUL_BYTE', /line 2/i),
+  named('a file of zeros, as preallocation leaves it', Buffer.alloc(100_000), 'NUL_BYTE', /line 1/i),
+  named('good rows and then zeros, as a crash leaves it', csvOf('A') + '\0'.repeat(5000), 'NUL_BYTE', /line 3/i),
   named('a NUL in the header', 'rec,va\u0000lue\nA,v\n', 'NUL_BYTE', /line 1/i),
   named('gzip', gzipSync(csvOf('A').repeat(1000)), 'NOT_UTF8', /gzip/),
   named('zip', Buffer.concat([Buffer.from('PK\u0003\u0004\u0014\u0000\b\u0000', 'latin1'), Buffer.alloc(100, 0x8f)]), 'NUL_BYTE', /zip/),
@@ -158,6 +167,12 @@ const HARMLESS: readonly { rule: string; path: string | Buffer; bytes: string; r
     bytes: csvOf('N-bytes'),
     record: 'named/N-bytes',
   },
+  ...[Buffer.from([0xff]), Buffer.from([0xfe]), Buffer.from('\ufffd'), Buffer.from('%FF')].map((stem, i) => ({
+    rule: `names that look alike once they are made readable, ${i + 1}`,
+    path: Buffer.concat([Buffer.from('named/like-'), stem, Buffer.from('.csv')]),
+    bytes: csvOf(`like-${i}`),
+    record: `named/like-${i}`,
+  })),
   { rule: 'the record id CON', path: 'named/device.csv', bytes: csvOf('CON'), record: 'named/CON' },
   { rule: 'the record id constructor', path: 'named/constructor.csv', bytes: csvOf('constructor'), record: 'named/constructor' },
   { rule: 'a record in capitals', path: 'named/upper.csv', bytes: csvOf('TWIN', 'upper'), record: 'named/TWIN' },
@@ -200,6 +215,8 @@ const SPECIAL: readonly { rule: string; path: string; code: ErrorCode; make: (pa
   { rule: 'a link to /dev/zero', path: 'named/zero.csv', code: 'SYMLINK', make: (path) => symlink('/dev/zero', path) },
   { rule: 'a pipe with a line feed in its name', path: 'named/p\nq.csv', code: 'FIFO', make: async (path) => made('mkfifo', path) },
 ]
+const SPARSE_BYTES = 1024 ** 4
+
 function made(program: string, ...args: string[]): void {
   expect(spawnSync(program, args).status, program).toBe(0)
 }
@@ -231,13 +248,16 @@ beforeAll(async () => {
   outside = ws.path('outside.csv')
   await writeFile(outside, csvOf('outside'))
   await link(outside, ws.path('inbox/named/outside.csv'))
+  // A terabyte of nothing: reading it would take longer than this test may.
+  await writeFile(ws.path('inbox/named/sparse.csv'), csvOf('sparse'))
+  await truncate(ws.path('inbox/named/sparse.csv'), SPARSE_BYTES)
   // A folder that lies elsewhere.
   await mkdir(ws.path('elsewhere'))
   await writeFile(ws.path('elsewhere/secret.csv'), csvOf('secret'))
   await symlink('../../elsewhere', ws.path('inbox/named/folder'))
 
   const daemon = await ws.start()
-  const expected = HOSTILE.length + HARMLESS.length + SPECIAL.length + 3
+  const expected = HOSTILE.length + HARMLESS.length + SPECIAL.length + 4
   await daemon.receipted((receipts) => receipts.length >= expected)
   peakKiB = Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${daemon.child.pid}/status`, 'utf8'))![1])
   ended = await daemon.stop()
@@ -268,6 +288,14 @@ describe(`${HOSTILE.length + SPECIAL.length} hostile drops go to quarantine with
   })
 })
 
+test('a sparse file of a terabyte goes to quarantine with LIMIT_EXCEEDED, unread and as sparse as it came', () => {
+  const receipt = receiptOf('named/sparse.csv')
+  expect(receipt).toMatchObject({ outcome: 'quarantined', code: 'LIMIT_EXCEEDED', sha256: null, bytes: SPARSE_BYTES, rows: { in: null } })
+  const stored = lstatSync(ws.path(receipt.stored_at!))
+  expect(stored.size).toBe(SPARSE_BYTES)
+  expect(stored.blocks).toBeLessThan(1000)
+})
+
 describe('what only looks hostile is committed, and nothing of the rest is', () => {
   test.each(HARMLESS)('$rule', async ({ path, bytes, record }) => {
     const receipt = receiptOf(path)
@@ -286,6 +314,11 @@ describe('what only looks hostile is committed, and nothing of the rest is', () 
   test('a folder that is a link is not entered', () => {
     expect(ws.dropReceipts().filter((receipt) => receipt.path.includes('secret'))).toEqual([])
     expect(readFileSync(ws.path('elsewhere/secret.csv'), 'utf8')).toBe(csvOf('secret'))
+    expect(lstatSync(ws.path('inbox/named/folder')).isSymbolicLink()).toBe(true)
+    const { waiting } = JSON.parse(readFileSync(ws.path('state/status.json'), 'utf8')) as { waiting: object[] }
+    expect(waiting).toEqual([
+      expect.objectContaining({ path: 'named/folder', code: 'SYMLINK', message: expect.stringMatching(/not followed.*mount/) }),
+    ])
   })
 
   test('columns keep their odd names and their values in every form of reading', async () => {
@@ -302,7 +335,7 @@ describe('what only looks hostile is committed, and nothing of the rest is', () 
     const { records } = await ws.json<{ records: Array<{ record_id: string }> }>(['records'])
     expect(records.map((r) => r.record_id).sort()).toEqual([...HARMLESS.map((drop) => drop.record), 'named/hard', 'named/outside'].sort())
     expect(ended.status).toBe(0)
-    expect(ws.receipts()).toHaveLength(HOSTILE.length + HARMLESS.length + SPECIAL.length + 3)
+    expect(ws.receipts()).toHaveLength(HOSTILE.length + HARMLESS.length + SPECIAL.length + 4)
     await expectTidy(ws)
   })
 

@@ -17,6 +17,9 @@ export function captureWriter(columns: number | null = null): CapturedWriter {
       text += more
     },
     drained: () => Promise.resolve(),
+    forgo: () => undefined,
+    pendingBytes: 0,
+    failure: null,
     isTerminal: columns !== null,
     columns,
     get text() {

@@ -192,7 +192,11 @@ describe('what would go wrong is said', () => {
     mkdirSync(join(root, 'state'), { recursive: true })
     writeFileSync(join(root, 'state/keyring.json'), '{"format":1,"version":99}\n')
     expect((await look()).problems).toEqual([
-      expect.stringContaining('error keyring: The keyring has version 1, but version 99 was seen before'),
+      expect.stringMatching(/^error keyring: The keyring .* has version 1, but version 99 was seen before: all decisions are refused$/),
+    ])
+    writeFileSync(join(root, 'state/keyring.json'), `{"format":1,"version":1,"content_sha256":"${'0'.repeat(64)}"}\n`)
+    expect((await look()).problems).toEqual([
+      expect.stringMatching(/^error keyring: The keyring .* was changed, and its version is still 1: all decisions are refused$/),
     ])
     writeFileSync(join(root, 'state/keyring.json'), 'torn')
     expect((await look()).problems).toEqual([expect.stringContaining('damaged')])

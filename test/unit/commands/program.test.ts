@@ -156,6 +156,12 @@ describe('errors', () => {
     })
   })
 
+  test.each(['EMFILE', 'ENFILE', 'ENOMEM'])('that something is used up (%s) is RESOURCES_EXHAUSTED: try again', (code) => {
+    const error = toIntakeError(Object.assign(new Error(`${code}: none left, open '/x'`), { code }))
+    expect([error.code, error.exitStatus, error.data.system_code]).toEqual(['RESOURCES_EXHAUSTED', 75, code])
+    expect(error.hint).toContain('ulimit -n')
+  })
+
   test('what the operating system says is IO_FAILED', () => {
     const error = toIntakeError(Object.assign(new Error("EACCES: permission denied, open '/x'"), { code: 'EACCES' }))
     expect([error.code, error.exitStatus, error.data.system_code]).toEqual(['IO_FAILED', 1, 'EACCES'])

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { ConvertPool } from '../../../src/convert/pool.js'
 import type { ConvertRequest } from '../../../src/convert/protocol.js'
 import { DEFAULT_DIALECT, DEFAULT_LIMITS } from '../../../src/documents/defaults.js'
@@ -98,4 +98,35 @@ test.for([
   } finally {
     await hanging.close()
   }
+})
+
+describe('a thread that cannot begin', () => {
+  async function failing(message: string): Promise<{ pool: ConvertPool; sourcePath: string; mend: () => Promise<void> }> {
+    const [flag, worker, sourcePath] = [join(folder, 'short'), join(folder, 'short.mjs'), join(folder, 'a.csv')]
+    await writeFile(flag, '')
+    await writeFile(sourcePath, 'a\n1\n')
+    await writeFile(
+      worker,
+      `import { existsSync } from 'node:fs'
+      if (existsSync(${JSON.stringify(flag)})) throw new Error(${JSON.stringify(message)})
+      export default async () => ({ status: 'failed', code: 'IO_FAILED', message: 'it began', hint: '' })`,
+    )
+    const own = new ConvertPool({ threads: 2, workerUrl: pathToFileURL(worker) })
+    onTestFinished(() => own.close())
+    return { pool: own, sourcePath, mend: () => rm(flag) }
+  }
+
+  test('for want of descriptors is no fault of the drop, and the next one may', async () => {
+    const { pool: own, sourcePath, mend } = await failing('EMFILE: too many open files, open x.js')
+    const convert = () => own.convert(requestFor(sourcePath, 'p', null))
+    const results = await Promise.all([convert(), convert(), convert()])
+    expect(results.map((result) => result.status === 'failed' && result.code)).toEqual(new Array(3).fill('RESOURCES_EXHAUSTED'))
+    await mend()
+    expect(await convert()).toMatchObject({ code: 'IO_FAILED', message: 'it began' })
+  })
+
+  test('for another reason keeps nobody waiting', async () => {
+    const { pool: own, sourcePath } = await failing('no such module; EMFILE is not meant')
+    expect(await own.convert(requestFor(sourcePath, 'p', null))).toMatchObject({ code: 'WORKER_FAILED' })
+  })
 })

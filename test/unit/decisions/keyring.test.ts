@@ -195,7 +195,56 @@ describe('the keyring in use never goes back', () => {
     await at.open().read()
     await at.put(4)
     await expect(at.open().read()).rejects.toMatchObject({ code: 'KEYRING_ROLLED_BACK' })
-    expect(JSON.parse(await readFile(at.seenPath, 'utf8'))).toEqual({ format: 1, version: 5 })
+    expect(JSON.parse(await readFile(at.seenPath, 'utf8'))).toMatchObject({ format: 1, version: 5 })
+  })
+
+  const withdrawn = (version: number): string => JSON.stringify({ version, keys: [{ ...ann, revoked_at: 1 }] })
+  const whole = (version: number): string => JSON.stringify({ version, keys: [ann] })
+
+  test.each([
+    ['a key withdrawn', whole, withdrawn],
+    ['a withdrawn key brought back', withdrawn, whole],
+    ['a key taken out', whole, (version: number) => JSON.stringify({ version, keys: [] })],
+  ])('%s without a new version is refused, while running and after a restart, until the version is raised', async (_, before, after) => {
+    const at = await place()
+    await writeFile(at.path, before(5))
+    const state = at.open()
+    await state.read()
+    const seen = await readFile(at.seenPath, 'utf8')
+    await writeFile(at.path, after(5))
+    for (const one of [state, at.open()])
+      await expect(one.read()).rejects.toMatchObject({
+        code: 'KEYRING_INVALID',
+        message: expect.stringContaining('its version is still 5'),
+      })
+    expect(await readFile(at.seenPath, 'utf8')).toBe(seen)
+    await writeFile(at.path, before(5))
+    expect((await state.read()).version).toBe(5)
+    await writeFile(at.path, after(6))
+    expect((await at.open().read()).version).toBe(6)
+    expect((await state.read()).version).toBe(6)
+  })
+
+  test('another order, other white space and members that say nothing are no change', async () => {
+    const at = await place()
+    const { lab } = people
+    await writeFile(at.path, JSON.stringify({ version: 5, keys: [ann, lab.publicKey] }))
+    await at.open().read()
+    const { nbf: _, ...bare } = { ...ann, use: 'sig', alg: 'EdDSA' }
+    await writeFile(at.path, JSON.stringify({ keys: [lab.publicKey, bare], version: 5 }, null, 4))
+    expect((await at.open().read()).keys.size).toBe(2)
+  })
+
+  test('of a version whose content was not kept, what is read first is kept', async () => {
+    const at = await place()
+    await writeFile(at.seenPath, '{"format":1,"version":5}\n')
+    const told: number[] = []
+    await writeFile(at.path, whole(5))
+    const state = new KeyringState({ files: nodeFiles, path: at.path, seenPath: at.seenPath, onVersion: (v) => told.push(v) })
+    await state.read()
+    expect(told).toEqual([])
+    await writeFile(at.path, withdrawn(5))
+    await expect(at.open().read()).rejects.toMatchObject({ code: 'KEYRING_INVALID' })
   })
 
   test('a refused keyring does not change what was seen, nor does a broken one', async () => {

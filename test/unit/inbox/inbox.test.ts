@@ -1,4 +1,4 @@
-import { appendFile, mkdir, rename, rm, utimes, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { IntakeError } from '../../../src/errors.js'
 import type { Claim } from '../../../src/inbox/claim.js'
@@ -9,7 +9,7 @@ import { Inbox, type InboxSettings } from '../../../src/inbox/inbox.js'
 import type { Timers } from '../../../src/inbox/timers.js'
 import type { WatchFolders } from '../../../src/inbox/watcher.js'
 import type { Clock } from '../../../src/runtime/clock.js'
-import type { Files } from '../../../src/runtime/files.js'
+import type { Files, OpenFile } from '../../../src/runtime/files.js'
 import { FaultFiles, originalName, quickFiles, receiptOf, systemError, Workbench } from './workbench.js'
 
 /** Time that moves only when somebody waits for it: each timer fires at its own moment, in order, once nothing else is going on. */
@@ -261,11 +261,94 @@ describe('taking drops', () => {
     expect(claimed[1]).toMatchObject({ bytes: 8 })
   })
 
+  it('a queued file that is removed, or replaced by a folder or a link, before its turn comes is let go', async () => {
+    for (const [i, name] of ['a', 'b', 'c', 'd', 'e'].entries()) {
+      await bench.drop(`borelogs/${name}.csv`)
+      await bench.touch(`inbox/borelogs/${name}.csv`, 1000 + i)
+    }
+    let go = (): void => {}
+    hold = (claim) => (originalName(claim) === 'borelogs/a.csv' ? new Promise((resolve) => (go = resolve)) : Promise.resolve())
+    open({ dropsInFlight: 1, settleMs: 0 }).start()
+    time.step()
+    while (claimed.length < 1) await new Promise((resolve) => setImmediate(resolve))
+    for (const name of ['b', 'c', 'd']) await rm(bench.path(`inbox/borelogs/${name}.csv`))
+    await mkdir(bench.path('inbox/borelogs/c.csv'))
+    await symlink('e.csv', bench.path('inbox/borelogs/d.csv'))
+    go()
+    await quiet()
+    expect(names()).toEqual(['borelogs/a.csv', 'borelogs/e.csv'])
+    await scan()
+    // A link is a drop of its own, and goes to quarantine unopened.
+    expect(claimed[2]).toMatchObject({ problem: { code: 'SYMLINK' } })
+    expect(inbox.waiting()).toMatchObject([{ path: 'borelogs/c.csv', code: 'NOT_A_FILE' }])
+    expect(fatal).toEqual([])
+  })
+
   it('in decisions/ takes decisions', async () => {
     await writeFile(bench.path('decisions/a.decision.json'), '{}')
     open({ settleMs: 0 }, quickFiles, undefined, 'decision').start()
     await scan()
     expect(claimed).toMatchObject([{ document: { kind: 'decision' } }])
+  })
+})
+
+describe('thousands that wait for their turn', () => {
+  it('are not looked at again by the scans that come meanwhile', async () => {
+    for (let i = 0; i < 300; i++) await bench.drop(`borelogs/${i}.csv`)
+    let stats = 0
+    const counting: Files = {
+      ...quickFiles,
+      stat: (path) => {
+        stats++
+        return quickFiles.stat(path)
+      },
+    }
+    let go = (): void => {}
+    const door = new Promise<void>((resolve) => (go = resolve))
+    hold = () => door
+    open({ dropsInFlight: 1, settleMs: 0 }, counting).start()
+    const scanned = async (): Promise<number> => {
+      const from = bench.events.length
+      time.step()
+      await bench.event((e) => e.event === 'inbox.scanned', from)
+      while (claimed.length < 1) await new Promise((resolve) => setImmediate(resolve))
+      return stats
+    }
+    const first = await scanned()
+    expect(first).toBeGreaterThan(300)
+    // The root and the folder in it.
+    expect((await scanned()) - first).toBeLessThan(5)
+    expect(time.nextDueMs! - time.now).toBe(1000)
+    go()
+    await quiet()
+    expect(claimed).toHaveLength(300)
+  })
+
+  it('of one source do not hold up another one', async () => {
+    for (let i = 0; i < 20; i++) await bench.drop(`borelogs/${String(i).padStart(2, '0')}.csv`)
+    const doors: (() => void)[] = []
+    hold = () => new Promise((resolve) => doors.push(resolve))
+    open({ dropsInFlight: 1, settleMs: 0 }).start()
+    const taken = async (count: number): Promise<void> => {
+      while (claimed.length < count) await new Promise((resolve) => setImmediate(resolve))
+    }
+    time.step()
+    await taken(1)
+    await bench.drop('nightly/quick.csv')
+    const from = bench.events.length
+    time.step()
+    await bench.event((e) => e.event === 'inbox.scanned', from)
+    for (let i = 0; i < 2; i++) {
+      doors.shift()!()
+      await taken(i + 2)
+    }
+    expect(names()).toContain('nightly/quick.csv')
+    hold = null
+    doors.shift()!()
+    await quiet()
+    expect(names().filter((name) => name.startsWith('borelogs'))).toEqual(
+      Array.from({ length: 20 }, (_, i) => `borelogs/${String(i).padStart(2, '0')}.csv`),
+    )
   })
 })
 
@@ -380,6 +463,82 @@ describe('hints', () => {
     expect(time.nextDueMs! - time.now).toBe(15_000)
   })
 
+  it('are looked for again while there is no inbox, every second', async () => {
+    open().start()
+    await rm(bench.path('inbox'), { recursive: true })
+    await scan()
+    expect(time.nextDueMs! - time.now).toBe(1000)
+  })
+
+  it('come from a new watch, a second later, where a folder was lost', async () => {
+    let watches = 0
+    let on!: Parameters<WatchFolders>[1]
+    open({}, quickFiles, (_root, callbacks) => {
+      watches++
+      on = callbacks
+      return { close: async () => {} }
+    }).start()
+    await scan()
+    on.lost()
+    on.hint()
+    await scan()
+    expect(watches).toBe(1)
+    expect(time.nextDueMs! - time.now).toBe(980)
+    await scan()
+    expect(watches).toBe(2)
+    await scan()
+    expect(watches).toBe(2)
+  })
+
+  it('come from a new watch where a scan found a file that nobody had told of', async () => {
+    let watches = 0
+    let on!: Parameters<WatchFolders>[1]
+    open({}, quickFiles, (_root, callbacks) => {
+      watches++
+      on = callbacks
+      return { close: async () => {} }
+    }).start()
+    await scan()
+    await bench.drop('borelogs/told.csv')
+    on.hint()
+    await scan()
+    await scan()
+    expect([names(), watches]).toEqual([['borelogs/told.csv'], 1])
+    await bench.drop('borelogs/silent.csv')
+    await scan()
+    await scan()
+    expect([names(), watches]).toEqual([['borelogs/told.csv', 'borelogs/silent.csv'], 2])
+  })
+
+  it('are asked for again after rescanMs where a watch failed, which is told of once until one has lasted', async () => {
+    let watches = 0
+    let on!: Parameters<WatchFolders>[1]
+    let failing = true
+    open({}, quickFiles, (_root, callbacks) => {
+      watches++
+      on = callbacks
+      if (failing) on.failed('no more watches')
+      return { close: async () => {} }
+    }).start()
+    await scan()
+    for (let i = 0; i < 20; i++) {
+      on.failed('no more watches')
+      on.hint()
+      await scan()
+    }
+    expect(watches).toBe(1)
+    await scan()
+    await scan()
+    expect(watches).toBe(3)
+    const told = (): number => bench.events.filter((e) => e.event === 'inbox.watch_failed').length
+    expect(told()).toBe(1)
+    failing = false
+    for (let i = 0; i < 3; i++) await scan()
+    expect([watches, told()]).toEqual([4, 1])
+    on.failed('no more watches')
+    expect(told()).toBe(2)
+  })
+
   it('come from a new watch when the inbox was removed and made again, or the watch failed', async () => {
     const log: string[] = []
     let failed = (_message: string): void => {}
@@ -443,6 +602,34 @@ describe('trouble', () => {
       expect(names()).toEqual(['borelogs/a.csv'])
     },
   )
+
+  it('drops that take each other’s descriptors are taken fewer at a time, until all are taken', async () => {
+    for (let i = 0; i < 60; i++) await bench.drop(`borelogs/${i}.csv`)
+    let free = 12
+    const counted = <T extends OpenFile | string | null>(opened: Promise<T>): Promise<T> =>
+      opened.then((file) => {
+        if (file === null || typeof file === 'string') return file
+        if (free === 0) return file.close().then(() => Promise.reject(systemError('EMFILE')))
+        free--
+        const close = async (): Promise<void> => {
+          free++
+          await file.close()
+        }
+        return Object.assign(Object.create(file) as T & OpenFile, { close })
+      })
+    const scarce: Files = {
+      ...quickFiles,
+      openRead: (path, options) => counted(quickFiles.openRead(path, options)),
+      create: (path, options) => counted(quickFiles.create(path, options)),
+      overwrite: (path, options) => counted(quickFiles.overwrite(path, options)),
+    }
+    open({}, scarce).start()
+    const pauses = (): InboxEvent[] => bench.events.filter((e) => e.event === 'intake.paused')
+    for (let scans = 0; claimed.length < 60 && scans < 100; scans++) await scan()
+    expect(new Set(names()).size).toBe(60)
+    expect(pauses().length).toBeGreaterThan(0)
+    expect([fatal, free]).toEqual([[], 12])
+  })
 
   it('a failed fsync ends intake', async () => {
     await bench.drop('borelogs/a.csv')

@@ -111,7 +111,7 @@ describe('a scan', () => {
         'borelogs/link.csv borelogs symlink',
         'borelogs/pipe.csv borelogs fifo',
       ],
-      waiting: ['borelogs/folder NO_SOURCE'],
+      waiting: ['borelogs/folder SYMLINK'],
       claimed: [],
     })
   })
