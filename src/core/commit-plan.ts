@@ -1,3 +1,4 @@
+import { assert } from '../errors.js'
 import { canonicalJson } from './canonical-json.js'
 import { fixedFormOf } from './fixed-form.js'
 import { sha256Hex } from './hashes.js'
@@ -97,15 +98,11 @@ export function classifyDrop(options: {
   if (metadata.status !== 'rejected') {
     const sameDrop = current.drop !== null && current.drop.sha256 === drop.sha256 && current.drop.rule_sha256 === drop.rule_sha256
     if (sameDrop && current.schema_sha256 === options.schemaSha256) return { kind: 'duplicate', sameAsVersion: current.version }
-    if (options.contentSha256 !== null && current.content_sha256 === options.contentSha256) {
-      return { kind: 'unchanged', sameAsVersion: current.version }
-    }
+    if (current.content_sha256 === options.contentSha256) return { kind: 'unchanged', sameAsVersion: current.version }
   }
   if (options.contentSha256 === null) return null
   if (current.drop?.sha256 === drop.sha256) return null
-  const older = metadata.history.findLast(
-    (entry): entry is VersionEntry => isVersionEntry(entry) && entry !== current && entry.drop?.sha256 === drop.sha256,
-  )
+  const older = metadata.history.findLast((entry): entry is VersionEntry => isVersionEntry(entry) && entry.drop?.sha256 === drop.sha256)
   return older === undefined ? null : { kind: 'superseded', sameAsVersion: older.version }
 }
 
@@ -218,7 +215,8 @@ export function planDecision(options: {
   const refused = (code: Refusal['code'], message: string): DecisionPlan => ({ kind: 'refused', refusal: { code, message } })
   if (head === null) {
     const missing = transition('absent', options.decision)
-    return missing.ok ? refused('INTERNAL', 'A record that does not exist was decided') : { kind: 'refused', refusal: missing.refusal }
+    assert(!missing.ok, 'a record that does not exist cannot be decided')
+    return { kind: 'refused', refusal: missing.refusal }
   }
   const { metadata } = head
   if (reference !== null) {
@@ -259,11 +257,9 @@ export function planDecision(options: {
 /** Equal as values: a decision may be signed again, or its JSON written with other white space. */
 function samePayload(a: string, b: string): boolean {
   if (a === b) return true
+  const contentOf = (text: string): string => canonicalJson(JSON.parse(Buffer.from(text, 'base64url').toString()))
   try {
-    return (
-      canonicalJson(JSON.parse(Buffer.from(a, 'base64url').toString('utf8'))) ===
-      canonicalJson(JSON.parse(Buffer.from(b, 'base64url').toString('utf8')))
-    )
+    return contentOf(a) === contentOf(b)
   } catch {
     return false
   }

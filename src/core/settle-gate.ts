@@ -112,7 +112,6 @@ export class SettleGate {
     const slot = this.slots.get(key)
     if (slot === undefined) return
     this.slots.delete(key)
-    if (this.waits[slot] === FRESH) this.fresh = this.fresh.filter((s) => s !== slot)
     this.free.push(slot)
   }
 
@@ -131,12 +130,9 @@ export class SettleGate {
     this.ctimes[slot] = seen.ctimeNs
     this.inodes[slot] = BigInt.asUintN(64, seen.inode)
     this.scans[slot] = this.scan
-    if (this.settleMs === 0) {
-      this.waits[slot] = DONE
-      this.sinces[slot] = Number.NEGATIVE_INFINITY
-      return 'settled'
-    }
-    if (this.waits[slot] !== FRESH) this.fresh.push(slot)
+    if (this.settleMs === 0) return 'settled'
+    // A slot may stand there twice, or be free again when it is stamped: whoever takes it next is noted before it counts.
+    this.fresh.push(slot)
     this.waits[slot] = FRESH
     return state
   }
@@ -151,10 +147,7 @@ export class SettleGate {
 
   private take(): number {
     const reused = this.free.pop()
-    if (reused !== undefined) {
-      this.waits[reused] = DONE
-      return reused
-    }
+    if (reused !== undefined) return reused
     const next = this.slots.size
     if (next === this.capacity) this.grow()
     return next

@@ -17,6 +17,7 @@ import { encodePath } from '../documents/text.js'
 import { assert, ERRORS, type ErrorCode, isIntakeError, systemCodeOf } from '../errors.js'
 import { type Clock, isoTime } from '../runtime/clock.js'
 import { createFile, type FileStat, type Files, removeTree, replaceFile } from '../runtime/files.js'
+import { forEachLimited } from '../runtime/limit.js'
 import type { SharedSync } from '../runtime/shared-sync.js'
 import type { Claim } from './claim.js'
 import type { EmitInboxEvent, WaitingEntry } from './events.js'
@@ -173,16 +174,32 @@ export class ClaimStore {
   }
 
   /**
-   * Finishes or undoes what an earlier run left, in drop-id order. Claims without a receipt come back as claims, their copy made again
+   * Finishes or undoes what an earlier run left. Claims without a receipt come back as claims, in drop-id order, their copy made again
    * from the producer's file; claims with one are cleaned away; a claim whose file was never taken is dropped.
+   *
+   * Claims of one file go one after the other, for two of them may want its name back; those of others beside them, and share their fsyncs.
    */
   async recover(): Promise<Claim[]> {
-    const claims: Claim[] = []
-    for (const dropId of await this.claimNames()) {
-      const claim = await this.recoverOne(dropId)
-      if (claim !== null) claims.push(claim)
-    }
-    return claims
+    const names = await this.claimNames()
+    const documents = new Array<DropDocument | null>(names.length)
+    await forEachLimited(names, RECOVERED_AT_ONCE, async (dropId, index) => {
+      const bytes = await this.files.read(join(this.claimFolder(dropId), 'drop.json'))
+      documents[index] = bytes === null ? null : parseDropDocument(bytes)
+    })
+    const lines = new Map<string, number[]>()
+    documents.forEach((document, index) => {
+      const key = document === null ? `claim ${names[index]}` : `${document.kind} ${document.file.path}`
+      const line = lines.get(key)
+      if (line === undefined) lines.set(key, [index])
+      else line.push(index)
+    })
+    const claims = new Array<Claim | null>(names.length).fill(null)
+    await forEachLimited([...lines.values()], RECOVERED_AT_ONCE, async (line) => {
+      for (const index of line) claims[index] = await this.recoverOne(names[index]!, documents[index]!)
+    })
+    const recovered = claims.filter((claim) => claim !== null)
+    for (const claim of recovered) this.announce(claim)
+    return recovered
   }
 
   /** The newest drop-id that has a claim: ids go on after it. */
@@ -407,7 +424,7 @@ export class ClaimStore {
     if (file === null) return null
     try {
       const hash = createHash('sha256')
-      const buffer = Buffer.allocUnsafeSlow(1024 * 1024)
+      const buffer = Buffer.allocUnsafeSlow(Math.min(1024 * 1024, note.data.bytes + 1))
       let at = 0
       for (;;) {
         const count = await file.read(buffer, at)
@@ -424,10 +441,8 @@ export class ClaimStore {
     }
   }
 
-  private async recoverOne(dropId: DropId): Promise<Claim | null> {
+  private async recoverOne(dropId: DropId, document: DropDocument | null): Promise<Claim | null> {
     const folder = this.claimFolder(dropId)
-    const bytes = await this.files.read(join(folder, 'drop.json'))
-    const document = bytes === null ? null : parseDropDocument(bytes)
     if (document === null || document.drop_id !== dropId) {
       // drop.json is durable before its file is taken, so without one nothing was taken, unless the document was damaged since.
       const hidden = await this.findHidden(dropId)
@@ -480,9 +495,7 @@ export class ClaimStore {
       await this.giveUp(document, 'undo')
       return null
     }
-    const claim = await this.toClaim(document, taken, true)
-    this.announce(claim)
-    return claim
+    return this.toClaim(document, taken, true)
   }
 
   /**
@@ -754,6 +767,9 @@ export class ClaimStore {
     return file.stored_at === null ? this.hiddenPath(document, file) : Buffer.from(join(this.roots.workspace, file.stored_at), 'utf8')
   }
 }
+
+/** Each has its source open twice and a folder being synced at most, at a time when the process has little else open. */
+const RECOVERED_AT_ONCE = 16
 
 const SOURCE_NAME = 'source.csv'
 const NOTE_NAME = 'copy.json'

@@ -40,8 +40,10 @@ const CROWDED_LOOK_MS = 1000
 /** A twentieth of one core at most: nobody asks for these, and there is much else to do then. */
 const CROWDED_PACE = 19
 /** What a scan costs at most for a file that it looks at, and for one that waits for its turn, in milliseconds; what it takes beyond that is others' work. */
-const LOOK_COST_MS = 0.05
+const LOOK_COST_MS = 0.02
 const PASS_COST_MS = 0.002
+/** However much a scan costs, what is due is put off by no more: a drop of another source may be among it. */
+const PUT_OFF_MS = 4000
 /** A root that is gone is looked for as often: that is one call. */
 const MISSING_LOOK_MS = 1000
 /** A watch that lost folders is made again so long after it was made, and a millisecond later for each folder in it (chokidar takes a tenth of that). */
@@ -488,7 +490,7 @@ export class Inbox {
     if (!polling && !isCrowded(summary)) return { lookMs: rescanMs, paceMs: 0 }
     const ownMs = Math.min(rescanMs, polling ? Math.max(POLL_MIN_MS, settleMs) : CROWDED_LOOK_MS)
     const paceMs = Math.min(rescanMs, CROWDED_PACE * this.nextCostMs(summary, tookMs))
-    return { lookMs: Math.max(ownMs, paceMs), paceMs }
+    return { lookMs: Math.max(ownMs, paceMs), paceMs: Math.min(paceMs, PUT_OFF_MS) }
   }
 
   /** What the next scan will cost: less than this one where much of what was looked at has come into the queue. */

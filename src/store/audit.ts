@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import { type AuditShare, isInShare } from '../core/audit-share.js'
 import { sha256Hex } from '../core/hashes.js'
-import { brokenLinks, metadataAt } from '../core/history.js'
+import { brokenLinks, metadataHashes } from '../core/history.js'
 import { ANCHORS_PREFIX, anchorSegmentOfName, metadataKey, STORE_IDENTITY_KEY, versionKey, versionOfName } from '../core/object-keys.js'
 import { isRecordId } from '../core/record-id.js'
 import { isVersionEntry, type VersionEntry, versionEntryOf } from '../core/record-model.js'
 import { decodeAnchor } from '../documents/anchor.js'
-import { type DecisionEntry, fixedForm, type RecordMetadata, type StoreIdentity } from '../documents/metadata.js'
+import type { DecisionEntry, RecordMetadata, StoreIdentity } from '../documents/metadata.js'
 import { IntakeError, isIntakeError, systemCodeOf } from '../errors.js'
 import { ContentHasher } from '../parquet/content-hash.js'
 import { openParquet } from '../parquet/read-file.js'
@@ -67,6 +67,8 @@ export interface AuditReport {
 /** Names that belong in the store's root. */
 const ROOT_FILES = new Set([STORE_IDENTITY_KEY, 'lock'])
 const ROOT_FOLDERS = new Set(['records', 'anchors', 'staging', 'orphans'])
+/** States of one history that are hashed before others get a turn. */
+const STATES_AT_A_TIME = 64
 
 /**
  * Recomputes everything that the store promises (DESIGN §3): every hash, every chain, every signature, that what stands at the top of
@@ -189,7 +191,7 @@ class Audit {
   }
 
   private async checkRecord(recordId: string): Promise<void> {
-    if (this.options.signal?.aborted) throw new IntakeError('ABORTED', 'The audit was stopped')
+    this.throwIfStopped()
     const key = metadataKey(recordId)
     const place = { recordId, key }
     const none: AuditedRecord = { states: [], anchored: new Set(), unreadable: true }
@@ -217,10 +219,13 @@ class Audit {
       this.records.set(recordId, none)
       return this.found('METADATA_MISPLACED', `metadata.json is that of record ${metadata.record_id}`, place)
     }
-    const states = metadata.history.map((_, index) => {
-      const state = metadataAt(metadata, index + 1)
-      return state.ok ? sha256Hex(fixedForm(state.metadata)) : ''
-    })
+    const states: string[] = []
+    for (const state of metadataHashes(metadata)) {
+      states.push(state)
+      // A long history keeps the thread for seconds: let a signal through.
+      if (states.length % STATES_AT_A_TIME === 0) await new Promise((resolve) => setImmediate(resolve))
+      this.throwIfStopped()
+    }
     this.records.set(recordId, { states, anchored: new Set(), unreadable: false })
     if (this.identity !== null) {
       for (const index of brokenLinks(this.identity.store_id, metadata, metadata.history)) {
@@ -231,11 +236,17 @@ class Audit {
         })
       }
     }
+    const versions = new Map(metadata.history.filter(isVersionEntry).map((entry) => [entry.version, entry]))
     for (const entry of metadata.history) {
+      this.throwIfStopped()
       if (isVersionEntry(entry)) await this.checkVersion(recordId, entry)
-      else await this.checkDecisionEntry(metadata, entry)
+      else await this.checkDecisionEntry(metadata, entry, versions.get(entry.version))
     }
-    await this.checkVersionsFolder(recordId, metadata)
+    await this.checkVersionsFolder(recordId, versions)
+  }
+
+  private throwIfStopped(): void {
+    if (this.options.signal?.aborted) throw new IntakeError('ABORTED', 'The audit was stopped')
   }
 
   private async checkVersion(recordId: string, entry: VersionEntry): Promise<void> {
@@ -299,7 +310,7 @@ class Audit {
     )
   }
 
-  private async checkDecisionEntry(metadata: RecordMetadata, entry: DecisionEntry): Promise<void> {
+  private async checkDecisionEntry(metadata: RecordMetadata, entry: DecisionEntry, decided: VersionEntry | undefined): Promise<void> {
     const recordId = metadata.record_id
     const place = { recordId, version: entry.version, key: metadataKey(recordId) }
     if (entry.decision === null) {
@@ -313,15 +324,15 @@ class Audit {
       storeId: this.identity.store_id,
       recordId,
       tableName: metadata.table_name,
-      parquetSha256: versionEntryOf(metadata, entry.version)?.parquet_sha256 ?? '',
+      parquetSha256: decided?.parquet_sha256 ?? '',
     })
     if (problem === null) return
     if (problem.code === 'KEY_UNKNOWN') return this.found('KEY_UNKNOWN', problem.message, place)
     this.found('DECISION_INVALID', `${problem.code}: ${problem.message}`, place)
   }
 
-  /** What lies in versions/ and is no version. `metadata` null: the record has none, so nothing is. */
-  private async checkVersionsFolder(recordId: string, metadata: RecordMetadata | null): Promise<void> {
+  /** What lies in versions/ and is no version. `versions` null: the record has no metadata, so nothing is. */
+  private async checkVersionsFolder(recordId: string, versions: ReadonlyMap<number, VersionEntry> | null): Promise<void> {
     const prefix = `records/${recordId}/versions`
     const path = join(this.root, ...prefix.split('/'))
     const stat = await this.files.stat(path)
@@ -335,7 +346,7 @@ class Audit {
         this.found('UNEXPECTED_ENTRY', `${name} is not the name of a version`, place)
         continue
       }
-      if (metadata !== null && versionEntryOf(metadata, version) !== undefined) continue
+      if (versions?.has(version) === true) continue
       if (await this.isPlanned(recordId, version)) continue
       // It may have been committed since the metadata was read.
       const now = await this.objects.read(metadataKey(recordId))

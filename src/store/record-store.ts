@@ -29,6 +29,7 @@ import { isActor, isComment } from '../documents/text.js'
 import { assert, IntakeError, isIntakeError } from '../errors.js'
 import { type Clock, isoTime } from '../runtime/clock.js'
 import { type Files, makeDirectories } from '../runtime/files.js'
+import { forEachLimited } from '../runtime/limit.js'
 import { SharedSync } from '../runtime/shared-sync.js'
 import { AnchorLog, type TornTail } from './anchor-log.js'
 import { hashFile } from './hash-file.js'
@@ -147,6 +148,9 @@ export interface OpenedVersion {
   readonly body: ObjectBody
 }
 
+/** Each has one file open and a folder being synced at most, at a time when the process has little else open. */
+const RECOVERED_AT_ONCE = 16
+
 interface WriteSide {
   readonly clock: Clock
   readonly onOrphan: ((orphan: Orphan) => void) | undefined
@@ -234,9 +238,7 @@ export class RecordStore {
       const store = new RecordStore(options, read.identity, objects, side, report)
       try {
         // Planned work is finished before new work is admitted.
-        for (const tx of await side.staging.leftovers()) {
-          report.transactions.push(await store.recover(tx, (orphan) => report.orphans.push(orphan)))
-        }
+        report.transactions.push(...(await store.recoverAll(side, (orphan) => report.orphans.push(orphan))))
       } catch (error) {
         await log.close()
         throw error
@@ -448,9 +450,31 @@ export class RecordStore {
 
   // Recovery
 
-  private async recover(tx: string, onOrphan: (orphan: Orphan) => void): Promise<RecoveredTransaction> {
+  /** Those of one record one after the other, in the order of intake; side by side with those of others, which share their fsyncs. */
+  private async recoverAll(side: WriteSide, onOrphan: (orphan: Orphan) => void): Promise<RecoveredTransaction[]> {
+    const transactions = await side.staging.leftovers()
+    const plans = new Array<StoredPlan | 'torn' | null>(transactions.length)
+    await forEachLimited(transactions, RECOVERED_AT_ONCE, async (tx, index) => {
+      plans[index] = await side.staging.readPlan(tx)
+    })
+    const lines = new Map<string, number[]>()
+    plans.forEach((plan, index) => {
+      // Without a plan nothing of a record is touched.
+      const key = plan === null || plan === 'torn' ? `tx ${transactions[index]}` : `record ${plan.record_id}`
+      const line = lines.get(key)
+      if (line === undefined) lines.set(key, [index])
+      else line.push(index)
+    })
+    const settled = new Array<RecoveredTransaction>(transactions.length)
+    await forEachLimited([...lines.values()], RECOVERED_AT_ONCE, async (line) => {
+      for (const index of line) settled[index] = await this.recover(transactions[index]!, plans[index]!, onOrphan)
+    })
+    return settled
+  }
+
+  private async recover(tx: string, plan: StoredPlan | 'torn' | null, onOrphan: (orphan: Orphan) => void): Promise<RecoveredTransaction> {
     try {
-      return await this.settle(tx, { keepStaged: false, onOrphan })
+      return await this.settle(tx, plan, { keepStaged: false, onOrphan })
     } catch (error) {
       // One damaged record must not keep all the others from being written.
       if (!isIntakeError(error, 'STORE_INVALID')) throw error
@@ -462,14 +486,14 @@ export class RecordStore {
   private async settleUnfinished(side: WriteSide, recordId: string, mine: string): Promise<void> {
     const tx = side.unfinished.get(recordId)
     if (tx === undefined) return
-    await this.settle(tx, { keepStaged: tx === mine, onOrphan: side.onOrphan })
+    await this.settle(tx, await side.staging.readPlan(tx), { keepStaged: tx === mine, onOrphan: side.onOrphan })
     side.unfinished.delete(recordId)
   }
 
   private async settleInQueue(side: WriteSide, tx: string, keepStaged: boolean): Promise<void> {
     const plan = await side.staging.readPlan(tx)
     const settle = async (): Promise<void> => {
-      await this.settle(tx, { keepStaged, onOrphan: side.onOrphan })
+      await this.settle(tx, await side.staging.readPlan(tx), { keepStaged, onOrphan: side.onOrphan })
     }
     if (plan === null || plan === 'torn') return settle()
     await side.queues.run(plan.record_id, async () => {
@@ -481,11 +505,11 @@ export class RecordStore {
   /** Finishes or undoes what one staging folder stands for. It may be called again after any failure. */
   private async settle(
     tx: string,
+    plan: StoredPlan | 'torn' | null,
     options: { keepStaged: boolean; onOrphan: ((orphan: Orphan) => void) | undefined },
   ): Promise<RecoveredTransaction> {
     const side = this.writeSide
     assert(side !== null, 'only a writer settles transactions')
-    const plan = await side.staging.readPlan(tx)
     const undo = async (reason: string): Promise<RecoveredTransaction> => {
       if (options.keepStaged) await side.staging.removePlan(tx)
       else await side.staging.remove(tx)

@@ -11,6 +11,7 @@ import { bulkSection } from './sections/bulk.js'
 import { manyRecordsSection } from './sections/many-records.js'
 import { memorySection } from './sections/memory.js'
 import { mixedSection } from './sections/mixed.js'
+import { recoverySection } from './sections/recovery.js'
 import { shapesSection } from './sections/shapes.js'
 import { smallDropsSection } from './sections/small-drops.js'
 import { uniqueSection } from './sections/unique.js'
@@ -31,6 +32,7 @@ const SECTIONS: readonly Section[] = [
   smallDropsSection,
   bulkSection,
   manyRecordsSection,
+  recoverySection,
   memorySection,
 ]
 

@@ -26,7 +26,7 @@ export interface LogLine {
  */
 export async function makeWorkspace(root: string): Promise<BenchWorkspace> {
   await run({ command: [MAIN, 'init', root, '--no-samples'] })
-  const workspace = { root, configFile: join(root, 'config', 'intake.json'), inbox: join(root, 'inbox'), store: join(root, 'store') }
+  const workspace = workspaceAt(root)
   await writeFile(join(root, 'config', 'tables', `${mixed.name}.json`), JSON.stringify(tableOf(mixed)))
   const config = JSON.parse(await readFile(workspace.configFile, 'utf8')) as Record<string, unknown>
   config.inbox = { settleMs: 0 }
@@ -37,6 +37,10 @@ export async function makeWorkspace(root: string): Promise<BenchWorkspace> {
   ]
   await writeFile(workspace.configFile, JSON.stringify(config, null, 2))
   return workspace
+}
+
+export function workspaceAt(root: string): BenchWorkspace {
+  return { root, configFile: join(root, 'config', 'intake.json'), inbox: join(root, 'inbox'), store: join(root, 'store') }
 }
 
 /** `run --once`. */

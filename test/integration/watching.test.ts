@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { appendFile, link, mkdir, open, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
@@ -196,7 +196,7 @@ const STEADY = (begin: string, step: string): string => `
     console.log('paused')
   }`
 
-describe.concurrent('a file is taken whole', () => {
+describe.concurrent('a file is taken whole', { timeout: 120_000 }, () => {
   test.each([
     ['grows', `const file = fs.openSync(path, 'w'); fs.writeSync(file, 'a,b\\n')`, `fs.writeSync(file, '1,2\\n')`],
     [
@@ -309,13 +309,14 @@ describe.concurrent('a file is taken whole', () => {
 })
 
 /** Whatever becomes of its folders, what comes later is found although no rescan ever comes. */
-describe.concurrent('folders may come and go', () => {
+describe.concurrent('folders may come and go', { timeout: 120_000 }, () => {
+  // In one go, so that chokidar looks for the first time when all is in its place again.
   const CHANGES: readonly [string, (intake: Intake) => Promise<void>][] = [
     [
       'the inbox is removed and made again',
       async (intake) => {
-        await rm(intake.path(), { recursive: true })
-        await mkdir(intake.path())
+        rmSync(intake.path(), { recursive: true })
+        mkdirSync(intake.path())
       },
     ],
     [
@@ -329,8 +330,8 @@ describe.concurrent('folders may come and go', () => {
     [
       'the inbox is moved away and back',
       async (intake) => {
-        await rename(intake.path(), intake.bench.path('away'))
-        await rename(intake.bench.path('away'), intake.path())
+        renameSync(intake.path(), intake.bench.path('away'))
+        renameSync(intake.bench.path('away'), intake.path())
       },
     ],
     [
@@ -344,23 +345,23 @@ describe.concurrent('folders may come and go', () => {
     [
       'the folder of a source is removed and made again',
       async (intake) => {
-        await rm(intake.path('borelogs'), { recursive: true })
-        await mkdir(intake.path('borelogs'))
+        rmSync(intake.path('borelogs'), { recursive: true })
+        mkdirSync(intake.path('borelogs'))
       },
     ],
     [
       'the folder of a source is moved away and back',
       async (intake) => {
-        await rename(intake.path('borelogs'), intake.path('away'))
-        await rename(intake.path('away'), intake.path('borelogs'))
+        renameSync(intake.path('borelogs'), intake.path('away'))
+        renameSync(intake.path('away'), intake.path('borelogs'))
       },
     ],
     [
       'the folder of a source is replaced by another one',
       async (intake) => {
         await mkdir(intake.path('next/deep'), { recursive: true })
-        await rename(intake.path('borelogs'), intake.path('away'))
-        await rename(intake.path('next'), intake.path('borelogs'))
+        renameSync(intake.path('borelogs'), intake.path('away'))
+        renameSync(intake.path('next'), intake.path('borelogs'))
       },
     ],
   ]
@@ -398,7 +399,7 @@ describe.concurrent('folders may come and go', () => {
   })
 })
 
-describe.concurrent('events may come in masses, late or never', () => {
+describe.concurrent('events may come in masses, late or never', { timeout: 120_000 }, () => {
   test('more events than the kernel keeps while the loop is blocked', async (context) => {
     const limit = Number(readFileSync('/proc/sys/fs/inotify/max_queued_events', 'latin1'))
     if (limit > 200_000) return context.skip('this machine keeps more events than can be made here')
@@ -492,7 +493,7 @@ const workspace = (context: TestContext, inbox: object = {}): Promise<IntakeWork
     onEnd: (cleanUp) => context.onTestFinished(cleanUp),
   })
 
-describe.concurrent('the program', () => {
+describe.concurrent('the program', { timeout: 120_000 }, () => {
   test('finds what was dropped while it was stopped, into an inbox that was removed and made again', async (context) => {
     const ws = await workspace(context, { rescanMs: NEVER_MS })
     const daemon = await ws.start()

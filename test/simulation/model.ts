@@ -323,7 +323,9 @@ class Judge {
         state = { ...state, source: state.source ?? source, versions: [...state.versions, version], status: 'draft' }
       } else {
         const id = entry.decision?.decision_id
-        const made = this.receipts.filter((r) => r.kind === 'decision' && r.outcome === 'applied' && this.decided(r)?.id === id)
+        // An id counts within one record.
+        const isIt = (d: SentDecision | null): boolean => d?.id === id && d?.recordId === record_id
+        const made = this.receipts.filter((r) => r.kind === 'decision' && r.outcome === 'applied' && isIt(this.decided(r)))
         const sent = made.map((r) => this.decided(r)!).find((d) => verdictOver(state, d, null) === 'applied')
         if (made.length !== 1) wrong(`decision ${id} stands in the history and has ${made.length} receipts that say so`)
         if (sent === undefined || (sent.verb === 'approve') !== (entry.status === 'approved') || entry.version !== state.versions.length) {

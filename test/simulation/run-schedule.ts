@@ -243,6 +243,8 @@ class Simulation {
   /** What readers could see: it may be gone right after a cut, and comes back. */
   private visible: SeenFacts = NOTHING_SEEN
   private mayBeHeldBack = 0
+  /** No life has ended well since the last power cut. */
+  private isAfterCut = false
 
   constructor(
     private readonly schedule: Schedule,
@@ -300,9 +302,9 @@ class Simulation {
         },
       })),
       onReceipt: ({ drop_id }, nowMs) => {
+        this.clockWas(nowMs)
         this.acknowledged.add(drop_id)
         this.receiptLengths.set(drop_id, this.lengths())
-        this.clockWas(nowMs)
       },
       onEvent: () => {},
     })
@@ -335,6 +337,7 @@ class Simulation {
       if (crashes.length > 0) this.totals.kills++
       else if (run.outcome === null) this.totals.stops++
       else if (hasStopped) this.totals.drains++
+      if (run.outcome !== null) this.isAfterCut = false
       const facts = gatherFacts(this.disk.reader(ROOT))
       this.durable = this.withAcknowledged(facts)
       this.note(
@@ -352,6 +355,7 @@ class Simulation {
 
   /** The power is gone: what is on the disk keeps the promises before anybody recovers, and what was acknowledged is there. */
   private cut(cut: Life['cut'], when: string): void {
+    this.isAfterCut = true
     const facts = gatherFacts(this.disk.reader(ROOT))
     this.visible = seenOf(facts, this.visible)
     const acknowledged = this.withAcknowledged(facts)
@@ -416,8 +420,8 @@ class Simulation {
       case 'jump':
         this.totals.jumps++
         if (time === null) {
-          this.clockWas(this.wallMs)
           this.wallMs += action.ms
+          this.clockWas(this.wallMs)
         } else {
           this.clockWas(time.nowMs())
           time.set(action.ms)
@@ -462,6 +466,8 @@ class Simulation {
     const bytes = bytesOf(content)
     const inode = writeFile(this.disk, `inbox/${path}`, bytes, how === 'rewritten' ? 'rewritten' : 'renamed')
     const delivery = this.deliver(path, bytes, content, sidecars, inode.number)
+    // Rewritten while it was being taken, it goes back under its name as soon as that is free: a newer file of this name goes first.
+    if (there !== null && how === 'rewritten' && this.currentLife !== null) delivery.isLoose = true
     if (how === 'slowly') {
       delivery.isLoose = true
       this.slow.set(path, { inode: inode.number, partial: delivery, rest: whole.subarray(bytes.length), whole: action.content })
@@ -498,6 +504,8 @@ class Simulation {
     if (inode === undefined) return
     const { partial } = slow
     const isTaken = own?.number !== slow.inode || inode.links > 1
+    // A version may stand whose copy of the source the cut has taken; then the hidden file is all there is of it.
+    if (isTaken && this.isAfterCut) return
     const bytes = Buffer.concat([inode.bytes, slow.rest])
     this.disk.write(inode, slow.rest, inode.bytes.length)
     this.disk.syncBytes(inode)

@@ -90,7 +90,7 @@ const TROUBLES: readonly FaultKind[] = ['full', 'torn', 'io', 'denied', 'descrip
 const REACH = [15, 60, 120, 250] as const
 const HOLES = ['h1', 'h2', 'h3'] as const
 /** Few, so that many drops meet at one record. */
-const STEMS = ['a', 'b'] as const
+const STEMS = ['a', 'a', 'b'] as const
 
 class Maker {
   private readonly random: FuzzRandom
@@ -111,7 +111,60 @@ class Maker {
     const lives: Life[] = []
     const count = random.pick([1, 2, 2, 2, 3, 4])
     for (let i = 0; i < count; i++) lives.push(this.life(i, settleMs))
+    if (!random.oneIn(3)) this.tell(lives)
     return { seed: this.seed, settleMs, lives }
+  }
+
+  /**
+   * A course of events that chance alone would rarely bring together, step by step over the lives. What else happens comes between.
+   */
+  private tell(lives: Life[]): void {
+    const { random } = this
+    const rows = (note: string): Content => ({ rows: [{ id: 1, hole: 'h1', note, fault: 'none' }], form: 'plain', header: 'whole' })
+    const [x, y] = [rows(`x${this.unique}`), rows(`y${this.unique}`)]
+    const put = (content: Content): Action => ({
+      kind: 'put',
+      path: random.pick(['one/a.csv', 'one/later/a.csv']),
+      content,
+      how: 'renamed',
+      sidecars: 'none',
+    })
+    const decide = (verb: 'approve' | 'reject', replays: DecideAction['replays'] = null): Action => ({
+      kind: 'decide',
+      number: this.decisions++,
+      recordId: 'a',
+      verb,
+      version: random.oneIn(4) ? 'before' : 'current',
+      hash: random.oneIn(4) ? 'wrong' : 'right',
+      key: random.pick(['ann', 'ann', 'ann', 'ending', 'coming', 'lab']),
+      isForged: random.oneIn(8),
+      replays,
+    })
+    const good = (verb: 'approve' | 'reject'): Action => ({
+      ...(decide(verb) as DecideAction),
+      version: 'current',
+      hash: 'right',
+      key: 'ann',
+      isForged: false,
+    })
+    const again = (): Action => decide('approve', { number: this.decisions - 1, payload: random.oneIn(3) ? 'other' : 'same' })
+    const steps: readonly (() => Action)[] = random.pick([
+      [() => put(x), () => good('reject'), () => put(random.oneIn(2) ? x : { ...x, form: 'quoted' as const })],
+      [() => put(x), () => put(y), () => put(x)],
+      [() => put(x), () => good(random.oneIn(2) ? 'approve' : 'reject'), () => good(random.oneIn(2) ? 'approve' : 'reject')],
+      [() => put(x), () => good('approve'), again],
+      [() => put(x), () => decide('approve'), () => put(y), () => decide('reject')],
+      [() => put(x), () => good('approve'), () => put(y), () => good('approve')],
+      [() => put(x), () => ({ kind: 'requeue', number: this.requests++, nth: random.below(3), force: random.oneIn(2) }), () => put(y)],
+    ])
+    for (const [i, step] of steps.entries()) {
+      const at = Math.min(i, lives.length - 1)
+      const life = lives[at]!
+      const action = step()
+      // The first ones find nothing running; the last life takes what is left over while it goes on.
+      if (i < lives.length) lives[at] = { ...life, before: [...life.before, action] }
+      else lives[at] = { ...life, during: [...life.during, { when: { operation: 40 * i + this.reach() }, action }] }
+    }
   }
 
   private life(index: number, settleMs: number): Life {
@@ -119,7 +172,7 @@ class Maker {
     const before: Action[] = []
     if (index > 0 && random.oneIn(4)) before.push(this.jump())
     if (index > 0 && random.oneIn(8)) before.push({ kind: 'cut', cut: this.cut() })
-    for (let i = random.below(4); i > 0; i--) before.push(this.arrival())
+    for (let i = random.below(3); i > 0; i--) before.push(this.arrival())
     if (index === 0) before.push(this.put())
     const form = random.oneIn(3) ? 'watch' : 'once'
     const during: { when: When; action: Action }[] = []
@@ -169,7 +222,7 @@ class Maker {
     if (this.unique > 1 && random.oneIn(12)) {
       return { kind: 'requeue', number: this.requests++, nth: random.below(6), force: random.oneIn(2) }
     }
-    return random.oneIn(3) ? this.decision() : this.put()
+    return random.below(5) < 2 ? this.decision() : this.put()
   }
 
   private put(): Action {
@@ -232,11 +285,11 @@ class Maker {
     return {
       kind: 'decide',
       number,
-      recordId: random.pick(['a', 'a', 'a', 'b', 'b', 'skip/a', 'soil/h1', 'soil/h2']),
+      recordId: random.pick(['a', 'a', 'a', 'a', 'b', 'skip/a', 'soil/h1', 'soil/h2']),
       verb: random.oneIn(3) ? 'reject' : 'approve',
       version: random.pick(['current', 'current', 'current', 'current', 'current', 'before', 'next']),
       hash: random.oneIn(10) ? 'wrong' : 'right',
-      key: random.pick(['ann', 'ann', 'ann', 'ann', 'lab', 'ending', 'coming', 'unknown']),
+      key: random.pick(['ann', 'ann', 'ann', 'ann', 'ann', 'lab', 'ending', 'coming', 'unknown']),
       isForged: random.oneIn(10),
       replays,
     }

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { classifyDrop, type Head, judgePlan, planDecision, planEntry, planVersion } from '../../../src/core/commit-plan.js'
 import { fixedFormOf } from '../../../src/core/fixed-form.js'
 import { sha256Hex } from '../../../src/core/hashes.js'
-import { appendEntry, brokenLinks, chainStart, foldHistory, metadataAt } from '../../../src/core/history.js'
-import type { DropReference, RecordMetadata, VersionEntry } from '../../../src/core/record-model.js'
+import { appendEntry, brokenLinks, chainStart, foldHistory, metadataHashes } from '../../../src/core/history.js'
+import type { DecisionReference, DropReference, RecordMetadata, VersionEntry } from '../../../src/core/record-model.js'
 import { type RecordMetadata as CheckedMetadata, recordMetadata } from '../../../src/documents/metadata.js'
 
 const STORE = '00000000-0000-4000-8000-000000000001'
@@ -154,6 +154,30 @@ describe('what a drop is', () => {
     expect(kind(head, options)).toBe(expected)
   })
 
+  it('is compared with the newest of the older versions that had its bytes, and with no decision between them', () => {
+    const v3 = committed(decided(v2, 'reject'), { drop: dropOf(3, 'a'), content: 'A', force: true })
+    const v4 = committed(decided(v3, 'approve'), { drop: dropOf(4, 'd'), content: 'D' })
+    expect(kind(v4, { drop: dropOf(9, 'a'), content: 'A' })).toBe('superseded of 3')
+    expect(kind(v4, { drop: dropOf(9, 'never seen'), content: 'N' })).toBe('commit')
+    expect(kind(v4, { drop: dropOf(9, 'a'), content: 'D' })).toBe('unchanged of 4')
+  })
+
+  it('over a version that the library made is judged by its content alone', () => {
+    const library = committed(null, { content: 'A' })
+    expect(kind(library, { drop: dropOf(9, 'a'), content: 'A' })).toBe('unchanged of 1')
+    expect(kind(library, { drop: dropOf(9, 'a'), content: 'B' })).toBe('commit')
+    const mixed = committed(committed(library, { drop: dropOf(1, 'a'), content: 'B' }), { content: 'C' })
+    expect(kind(mixed, { drop: dropOf(9, 'a'), content: 'B' })).toBe('superseded of 2')
+    expect(kind(mixed, { drop: dropOf(9, 'x'), content: 'B' })).toBe('commit')
+    expect(kind(mixed, { drop: dropOf(1, 'a'), content: 'B' })).toBe('already 2')
+  })
+
+  it('is told of no version where the history lacks the current one', () => {
+    const metadata = { ...v1.metadata, current_version: 9 }
+    const known = { metadata, schemaSha256: sha256Hex('schema'), contentSha256: sha256Hex('A'), force: false }
+    expect(classifyDrop({ ...known, drop: dropOf(9, 'a') })).toBeNull()
+  })
+
   it('sending a rejected version again, and again after a second rejection, makes a draft each time', () => {
     const again = committed(decided(v1, 'reject'), { drop: dropOf(8, 'a'), content: 'A' })
     expect(kind(again, { drop: dropOf(9, 'a'), content: 'A' })).toBe('duplicate of 2')
@@ -178,6 +202,36 @@ describe('what a drop is', () => {
     const library = committed(null, { source: null })
     const planned = plan(library, { content: 'C', source: 's' })
     expect(planned).toMatchObject({ kind: 'refused', refusal: { code: 'SOURCE_MISMATCH' } })
+  })
+
+  it('of another table or source is told whose the record is', () => {
+    const message = (head: Head, options: Parameters<typeof plan>[1]) => {
+      const planned = plan(head, { content: 'C', ...options })
+      return planned.kind === 'refused' ? planned.refusal.message : planned.kind
+    }
+    expect(message(v1, { tableName: 'other' })).toBe('Record r belongs to table t, not to other')
+    expect(message(v1, { source: 'other' })).toBe('Record r belongs to source s, so source other cannot update it')
+    expect(message(committed(null, { source: null }), {})).toBe(
+      'Record r was made by the library and belongs to no source, so source s cannot update it',
+    )
+  })
+
+  it('by the library stays with the source that made the record', () => {
+    const planned = plan(v1, { content: 'C', source: null })
+    expect(planned.kind === 'commit' && planned.plan.metadata.source).toBe('s')
+    expect(planned.kind === 'commit' && planned.plan.identity).toEqual({ record_id: 'r', table_name: 't', source: 's' })
+  })
+})
+
+describe('an intent', () => {
+  const v1 = committed(null)
+  const refusal = (planned: ReturnType<typeof plan>) => (planned.kind === 'refused' ? planned.refusal : planned.kind)
+
+  it('to create never updates, and one to update never creates', () => {
+    expect(refusal(plan(v1, { intent: 'create', content: 'x' }))).toEqual({ code: 'RECORD_EXISTS', message: 'Record already exists' })
+    expect(refusal(plan(null, { intent: 'update' }))).toEqual({ code: 'RECORD_NOT_FOUND', message: 'Record does not exist' })
+    expect(plan(null, { intent: 'create' })).toMatchObject({ kind: 'commit', outcome: 'created' })
+    expect(plan(v1, { intent: 'update', content: 'x' })).toMatchObject({ kind: 'commit', outcome: 'updated' })
   })
 })
 
@@ -205,6 +259,101 @@ describe('a decision plan', () => {
   })
 })
 
+describe('a signed decision', () => {
+  const ID = '0f0e0d0c-0b0a-4908-8706-050403020100'
+  const reference = (payload: string, decisionId = ID): DecisionReference => ({
+    decision_id: decisionId,
+    jws: { payload: Buffer.from(payload).toString('base64url'), signatures: [{ protected: 'e30', signature: 'AA' }] },
+    key: {
+      kty: 'OKP',
+      crv: 'Ed25519',
+      x: 'x',
+      kid: 'k',
+      principal: 'approver',
+      tables: ['*'],
+      nbf: null,
+      exp: null,
+      revoked_at: null,
+    },
+  })
+  const v1 = committed(null)
+  const signed = (head: Head | null, options: Partial<Parameters<typeof planDecision>[0]>) =>
+    decide(head, 'approve', { approvals: 'signed', ...options })
+  const headAfter = (payload: string): Head => {
+    const planned = signed(v1, { reference: reference(payload) })
+    if (planned.kind !== 'commit') throw new Error(planned.kind)
+    return headOf(planned.plan.metadata)
+  }
+  const approved = headAfter('{"version":1,"decision":"approve"}')
+
+  it('is kept whole in the history', () => {
+    expect(approved.metadata.history.at(-1)).toMatchObject({
+      status: 'approved',
+      decision: reference('{"version":1,"decision":"approve"}'),
+    })
+  })
+
+  it('that stands in the history is repeated, also when it was written with other white space, and whatever came after it', () => {
+    for (const payload of ['{"version":1,"decision":"approve"}', '{ "decision": "approve", "version": 1 }']) {
+      expect(signed(approved, { reference: reference(payload) })).toEqual({ kind: 'repeated', version: 1 })
+      const later = committed(approved, { content: 'later' })
+      expect(signed(later, { reference: reference(payload), version: 1 })).toEqual({ kind: 'repeated', version: 1 })
+    }
+  })
+
+  it('whose id stands in the history with another content is refused as a replay', () => {
+    for (const payload of ['{"version":2,"decision":"approve"}', 'not JSON']) {
+      expect(signed(approved, { reference: reference(payload) })).toEqual({
+        kind: 'refused',
+        refusal: { code: 'DECISION_REPLAYED', message: `Decision ${ID} was used before with another content` },
+      })
+    }
+    const later = committed(approved, { content: 'later' })
+    expect(signed(later, { reference: reference('{"version":2,"decision":"approve"}') })).toMatchObject({
+      kind: 'refused',
+      refusal: { code: 'DECISION_REPLAYED' },
+    })
+  })
+
+  it('is compared byte for byte where its payload is no JSON', () => {
+    const odd = headAfter('not JSON')
+    expect(signed(odd, { reference: reference('not JSON') })).toEqual({ kind: 'repeated', version: 1 })
+    expect(signed(odd, { reference: reference('not JSON either') })).toMatchObject({ refusal: { code: 'DECISION_REPLAYED' } })
+  })
+
+  it('with another id is a decision of its own: a second approval is refused by the state, a later draft takes it', () => {
+    const other = reference('{"version":1,"decision":"approve"}', '1f0e0d0c-0b0a-4908-8706-050403020100')
+    expect(signed(approved, { reference: other })).toMatchObject({ kind: 'refused', refusal: { code: 'ALREADY_APPROVED' } })
+    expect(signed(committed(approved, { content: 'later' }), { reference: other })).toMatchObject({ kind: 'commit', outcome: 'approved' })
+  })
+
+  it('beside decisions without a signature is no repetition of them', () => {
+    const unsigned = committed(decided(v1, 'approve'), { content: 'later' })
+    expect(signed(unsigned, { reference: reference('{}') })).toMatchObject({ kind: 'commit', outcome: 'approved' })
+  })
+})
+
+describe('a decision that is refused', () => {
+  const v2 = committed(committed(null), { content: 'x' })
+
+  it.each<[Partial<Parameters<typeof planDecision>[0]>, string, string]>([
+    [{ approvals: 'signed' }, 'DECISION_REQUIRED', 'This store takes signed decisions only'],
+    [{ version: 3 }, 'VERSION_NOT_FOUND', 'Record r has no version 3'],
+    [{ version: 1 }, 'DECISION_VERSION_MISMATCH', 'Version 1 is decided, but version 2 is current'],
+    [{ expectedParquetSha256: sha256Hex('other') }, 'DECISION_HASH_MISMATCH', 'The decision names other bytes than version 2 holds'],
+  ])('because of %j says so', (options, code, message) => {
+    expect(decide(v2, 'approve', options)).toEqual({ kind: 'refused', refusal: { code, message } })
+  })
+
+  it('names bytes, and the history has none for the current version', () => {
+    const damaged: Head = { ...v2, metadata: { ...v2.metadata, history: v2.metadata.history.slice(0, 1) } }
+    expect(decide(damaged, 'approve', { expectedParquetSha256: sha256Hex('px') })).toMatchObject({
+      kind: 'refused',
+      refusal: { code: 'DECISION_HASH_MISMATCH' },
+    })
+  })
+})
+
 describe('a plan that recovery finds', () => {
   const v1 = committed(null, { drop: dropOf(1, 'a') })
   const planned = plan(v1, { drop: dropOf(2, 'b'), content: 'B' })
@@ -219,6 +368,7 @@ describe('a plan that recovery finds', () => {
     expect(judgePlan(next, decided(v1, 'approve'))).toBe('stale')
     expect(judgePlan(next, null)).toBe('stale')
     expect(judgePlan(next, { ...v1, sha256: sha256Hex('other') })).toBe('stale')
+    expect(judgePlan({ ...next, base: { ...next.base, historyLength: 2 } }, v1)).toBe('stale')
   })
 
   it('gives the same bytes when it is made again from its entry', () => {
@@ -282,10 +432,7 @@ describe('a history', () => {
         const { metadata } = head
         expect(brokenLinks(STORE, metadata, metadata.history)).toEqual([])
         expect(recordMetadata.parse(metadata)).toEqual(metadata)
-        said.forEach((sha256, i) => {
-          const then = metadataAt(metadata, i + 1)
-          expect(then.ok && headOf(then.metadata).sha256).toBe(sha256)
-        })
+        expect([...metadataHashes(metadata)]).toEqual(said)
       }),
     )
   })

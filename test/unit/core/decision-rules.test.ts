@@ -5,6 +5,7 @@ import { headProblem, keyCoversTable, keyProblemAt } from '../../../src/core/dec
 describe('a key counts from nbf on, until exp, and never once it is revoked', () => {
   test.each([
     [{ nbf: null, exp: null, revoked_at: null }, 0, null],
+    [{ nbf: null, exp: null, revoked_at: null }, -1, null],
     [{ nbf: 10, exp: null, revoked_at: null }, 9_999, 'KEY_NOT_YET_VALID'],
     [{ nbf: 10, exp: null, revoked_at: null }, 10_000, null],
     [{ nbf: null, exp: 10, revoked_at: null }, 9_999, null],

@@ -77,6 +77,28 @@ describe('the row account', () => {
     expect(rowAccount({ in: 15, good: 15, invalid: 0, blank: 0 }, records)).toMatchObject({ committed: 8, unchanged: 7, withheld: 0 })
   })
 
+  it('counts rows of new and of updated records as committed, and those held back as withheld', () => {
+    const records = [
+      { outcome: 'created', rows: 1 },
+      { outcome: 'updated', rows: 2 },
+      { outcome: 'quarantined', rows: 4 },
+    ] as const
+    expect(rowAccount({ in: 9, good: 7, invalid: 2, blank: 0 }, records)).toEqual({
+      in: 9,
+      committed: 3,
+      unchanged: 0,
+      withheld: 4,
+      invalid: 2,
+      blank: 0,
+    })
+  })
+
+  it('says nothing where either the rows or the valid ones are not known', () => {
+    const nothing = { in: null, committed: null, unchanged: null, withheld: null, invalid: null, blank: null }
+    expect(rowAccount({ in: 5, good: null, invalid: 1, blank: 1 }, [])).toEqual(nothing)
+    expect(rowAccount({ in: null, good: 5, invalid: 1, blank: 1 }, [])).toEqual(nothing)
+  })
+
   it('says nothing of a file that was not read to its end', () => {
     const nothing = { in: null, committed: null, unchanged: null, withheld: null, invalid: null, blank: null }
     expect(rowAccount({ in: null, good: null, invalid: null, blank: null }, [{ outcome: 'quarantined', rows: 5 }])).toEqual(nothing)

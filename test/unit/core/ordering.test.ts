@@ -66,6 +66,28 @@ describe('ordered lanes', () => {
     expect(lanes.ready('1')).toBe('first')
   })
 
+  it('never put an earlier drop before one that runs already: it waits for that one', () => {
+    const lanes = new OrderedLanes<string>()
+    lanes.enter('r', '2', 'second')
+    expect(lanes.ready('2')).toBe('second')
+    lanes.enter('r', '1', 'first')
+    expect(lanes.waitsFor('1')).toBe('2')
+    expect(lanes.waitsFor('2')).toBeNull()
+    expect(lanes.ready('1')).toBeNull()
+    expect(lanes.leave('2')).toBe('first')
+  })
+
+  it('know who has a place, and refuse whoever has none', () => {
+    const lanes = new OrderedLanes<string>()
+    expect(lanes.has('1')).toBe(false)
+    lanes.enter('r', '1', 'x')
+    expect(lanes.has('1')).toBe(true)
+    for (const ask of [() => lanes.ready('2'), () => lanes.leave('2'), () => lanes.waitsFor('2')]) expect(ask).toThrow('2 has no place')
+    lanes.leave('1')
+    expect(lanes.has('1')).toBe(false)
+    expect(() => lanes.leave('1')).toThrow('1 has no place')
+  })
+
   it('whatever the order of staging, every lane runs in drop-id order and nothing is left', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom('a', 'b', 'c'), { maxLength: 30 }), fc.infiniteStream(fc.nat()), (keys, dice) => {

@@ -98,7 +98,79 @@ describe('settle gate', () => {
     const gate = new SettleGate({ settleMs: 100 })
     gate.beginScan(0)
     gate.observe('a', file())
-    expect(look(gate, 150, 150, { a: file() }).states).toEqual(['still'])
+    expect(look(gate, 150, 200, { a: file() }).states).toEqual(['still'])
+    expect(look(gate, 249, 249, { a: file() }).states).toEqual(['still'])
     expect(look(gate, 250, 250, { a: file() }).states).toEqual(['settled'])
+  })
+
+  it('does not take what it sees twice in the scan that saw it first', () => {
+    const gate = new SettleGate({ settleMs: 100 })
+    gate.beginScan(1000)
+    expect(gate.observe('a', file())).toBe('new')
+    expect(gate.observe('a', file())).toBe('still')
+    expect(gate.endScan(1001)).toEqual({ forgotten: 0, nextDueMs: 1101 })
+  })
+
+  it('says when the first of the waiting files can be settled, whichever was seen first', () => {
+    for (const [early, late] of [
+      ['a', 'b'],
+      ['b', 'a'],
+    ] as const) {
+      const gate = new SettleGate({ settleMs: 100 })
+      look(gate, 0, 10, { a: file(), b: file() })
+      const changed = look(gate, 50, 60, { [early]: file(), [late]: file({ sizeBytes: 11 }) })
+      expect(changed.nextDueMs).toBe(110)
+      const settled = look(gate, 110, 120, { [early]: file(), [late]: file({ sizeBytes: 11 }) })
+      expect(settled.nextDueMs).toBe(160)
+    }
+  })
+
+  it('makes a file that somebody saw change settle anew, and only that one', () => {
+    const gate = new SettleGate({ settleMs: 100 })
+    look(gate, 1000, 1000, { a: file(), b: file({ inode: 8n }), c: file({ inode: 9n }) })
+    gate.forget('a')
+    gate.forget('never seen')
+    expect(gate.size).toBe(2)
+    expect(gate.observation('a')).toBeNull()
+    const after = look(gate, 1100, 1110, { d: file({ inode: 10n }), a: file(), b: file({ inode: 8n }), c: file({ inode: 9n }) })
+    expect(after.states).toEqual(['new', 'new', 'settled', 'settled'])
+    expect(after.nextDueMs).toBe(1210)
+    expect(gate.observation('c')).toEqual(file({ inode: 9n }))
+    expect(gate.observation('d')).toEqual(file({ inode: 10n }))
+  })
+
+  it('does not take early what came into the place of a file forgotten in the same scan', () => {
+    const gate = new SettleGate({ settleMs: 100 })
+    gate.beginScan(1000)
+    gate.observe('a', file())
+    gate.forget('a')
+    expect(gate.observe('b', file())).toBe('new')
+    expect(gate.endScan(1010)).toEqual({ forgotten: 0, nextDueMs: 1110 })
+    expect(look(gate, 1109, 1109, { b: file() }).states).toEqual(['still'])
+    expect(look(gate, 1110, 1110, { b: file() }).states).toEqual(['settled'])
+  })
+
+  it('takes nothing early, and forgets no due time, when it must make room for more files', () => {
+    const gate = new SettleGate({ settleMs: 100 })
+    const first = Object.fromEntries(Array.from({ length: 64 }, (_, i) => [`f${i}`, file()]))
+    look(gate, 1000, 1000, first)
+    const more = look(gate, 1050, 1060, { extra: file(), ...first })
+    expect(more.states).toEqual(['new', ...Object.keys(first).map(() => 'still')])
+    expect(more.nextDueMs).toBe(1100)
+    const third = look(gate, 1100, 1100, { extra: file(), ...first })
+    expect(third.states).toEqual(['still', ...Object.keys(first).map(() => 'settled')])
+    expect(third.nextDueMs).toBe(1160)
+    expect(look(gate, 1159, 1159, { extra: file() }).states).toEqual(['still'])
+    expect(look(gate, 1160, 1160, { extra: file() }).states).toEqual(['settled'])
+  })
+
+  it('is asked in scans, and has no negative time to wait', () => {
+    expect(() => new SettleGate({ settleMs: -1 })).toThrow(/settleMs is not negative/)
+    const gate = new SettleGate({ settleMs: 100 })
+    expect(() => gate.observe('a', file())).toThrow(/between beginScan/)
+    expect(() => gate.endScan(0)).toThrow(/follows beginScan/)
+    look(gate, 0, 0, { a: file() })
+    expect(() => gate.observe('a', file())).toThrow(/between beginScan/)
+    expect(() => gate.endScan(0)).toThrow(/follows beginScan/)
   })
 })

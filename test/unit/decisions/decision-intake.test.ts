@@ -258,6 +258,41 @@ describe('the same decision again', () => {
     })
     expect(await made.handle(bytesOf(earlier.jws), { ...drop, resumed: true })).toMatchObject({ outcome: 'repeated' })
   })
+
+  test('of two files of one decision that are taken up after a restart, one applied it', async () => {
+    const earlier = earlierDecision(people.ann)
+    const { made } = intake({ record: recordOf(earlier) })
+    const atMs = Date.parse('2024-05-02T09:59:59.000Z')
+    const taken = (tail: string) => ({ dropId: `${DROP.slice(0, -1)}${tail}`, receivedAtMs: atMs, resumed: true })
+    const outcomes = []
+    for (const tail of ['0', '1', '0']) outcomes.push((await made.handle(bytesOf(earlier.jws), taken(tail))).outcome)
+    expect(outcomes).toEqual(['applied', 'repeated', 'applied'])
+  })
+
+  test('taken up after a restart, did not apply what the receipt of another drop says that it applied', async () => {
+    const earlier = earlierDecision(people.ann)
+    const { made } = intake({ record: recordOf(earlier) })
+    const { options } = made as unknown as { options: ConstructorParameters<typeof DecisionIntake>[0] }
+    const asked: unknown[] = []
+    const isAppliedByAnother = async (question: unknown) => asked.push(question) > 0
+    const atMs = Date.parse('2024-05-02T09:59:59.000Z')
+    const told = new DecisionIntake({ ...options, isAppliedByAnother }).handle(bytesOf(earlier.jws), {
+      dropId: DROP,
+      receivedAtMs: atMs,
+      resumed: true,
+    })
+    expect((await told).outcome).toBe('repeated')
+    expect(asked).toEqual([expect.objectContaining({ recordId: 'borelog-001', dropId: DROP })])
+  })
+
+  test('taken up after a restart, is what this drop applied although the clock went back by hours meanwhile', async () => {
+    const earlier = earlierDecision(people.ann)
+    const { made } = intake({ record: recordOf(earlier) })
+    const later = Date.parse('2024-05-02T15:00:00.000Z')
+    expect(await made.handle(bytesOf(earlier.jws), { dropId: DROP, receivedAtMs: later, resumed: true })).toMatchObject({
+      outcome: 'applied',
+    })
+  })
 })
 
 describe('a decision file is read', () => {
@@ -284,5 +319,67 @@ describe('a decision file is read', () => {
 
   test('null when it is gone', async () => {
     expect(await readDecisionFile(nodeFiles, join(await temporaryFolder(), 'x'))).toBeNull()
+  })
+})
+
+describe('what a refusal is told as', () => {
+  test.each([
+    'VERSION_NOT_FOUND',
+    'RECORD_ID_ILLEGAL',
+    'COMMENT_INVALID',
+    'ACTOR_INVALID',
+    'STORE_INVALID',
+    'DECISION_RECORD_UNKNOWN',
+    'KEYRING_INVALID',
+  ] satisfies ErrorCode[])('%s of the store ends this one decision, and nobody is alarmed', async (code) => {
+    const { made } = intake({
+      commit: async () => {
+        throw new IntakeError(code, 'the store says no', { hint: 'do this' })
+      },
+    })
+    expect(await made.handle(good(), drop)).toMatchObject({ outcome: 'refused', code, hint: 'do this', alarm: false })
+  })
+
+  test('a misused id, signature or principal alarms somebody', async () => {
+    const { made } = intake({
+      commit: async () => {
+        throw new IntakeError('DECISION_REPLAYED', 'no')
+      },
+    })
+    expect(await made.handle(good(), drop)).toMatchObject({ code: 'DECISION_REPLAYED', alarm: true })
+    const forged = signed(people.ann, payloadOf())
+    forged.signatures[0]!.signature = signed(people.ann, payloadOf({ comment: 'other' })).signatures[0]!.signature
+    expect(await made.handle(bytesOf(forged), drop)).toMatchObject({ code: 'DECISION_SIGNATURE_INVALID', alarm: true })
+    const posing = signed(people.lab, payloadOf())
+    expect(await made.handle(bytesOf(posing), drop)).toMatchObject({ code: 'DECISION_PRINCIPAL_MISMATCH', alarm: true })
+  })
+})
+
+describe('a decision taken up again', () => {
+  const before = Date.parse('2024-05-02T09:59:59.000Z')
+
+  test('is given to the store once more, which finishes what it began; one that is new here is not', async () => {
+    const earlier = earlierDecision(people.ann)
+    const { made, commits } = intake({ record: recordOf(earlier), commit: async () => ({ outcome: 'repeated' }) })
+    await made.handle(bytesOf(earlier.jws), { dropId: DROP, receivedAtMs: before, resumed: false })
+    expect(commits).toEqual([])
+    await made.handle(bytesOf(earlier.jws), { dropId: DROP, receivedAtMs: before, resumed: true })
+    expect(commits).toEqual([expect.objectContaining({ recordId: 'borelog-001', version: 2, reference: earlier.reference })])
+  })
+
+  test('says applied where the store had finished the attempt before, and only to the first of two files', async () => {
+    const { made } = intake({ commit: async () => ({ outcome: 'repeated' }) })
+    const other = DROP.replace('-000001-', '-000002-')
+    expect(await made.handle(good(), { ...drop, resumed: true })).toMatchObject({ outcome: 'applied' })
+    expect(await made.handle(good(), { ...drop, dropId: other, resumed: true })).toMatchObject({ outcome: 'repeated' })
+    expect(await made.handle(good(), { ...drop, resumed: true })).toMatchObject({ outcome: 'applied' })
+  })
+})
+
+test('a decision that is no regular file is not read', async () => {
+  const folder = await temporaryFolder()
+  await expect(readDecisionFile(nodeFiles, folder)).rejects.toMatchObject({
+    code: 'NOT_A_FILE',
+    message: `${folder} is not a regular file`,
   })
 })

@@ -45,3 +45,16 @@ test('a point has 32 bytes', () => {
   expect(ed25519PointProblem(x)).toBeNull()
   expect(ed25519PointProblem(x.subarray(1))).toMatch(/31 bytes/)
 })
+
+test.each([
+  ['y = p', 2n ** 255n - 19n, 'is not in canonical form'],
+  ['y = p + 2', 2n ** 255n - 17n, 'is not in canonical form'],
+  ['y = p - 1', 2n ** 255n - 20n, 'is a point of small order, with which anybody could sign'],
+  ['y = 0', 0n, 'is a point of small order, with which anybody could sign'],
+  ['y = 1', 1n, 'is a point of small order, with which anybody could sign'],
+  ['y = 2', 2n, 'is not a point of the curve'],
+  ['y = 3', 3n, null],
+  ['y = 4, with the other sign of x', 2n ** 255n + 4n, null],
+])('the point with %s: %s', (_, y, problem) => {
+  expect(ed25519PointProblem(scalar(y))).toBe(problem)
+})

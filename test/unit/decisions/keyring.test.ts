@@ -205,22 +205,22 @@ describe('the keyring in use never goes back', () => {
     ['a key withdrawn', whole, withdrawn],
     ['a withdrawn key brought back', withdrawn, whole],
     ['a key taken out', whole, (version: number) => JSON.stringify({ version, keys: [] })],
-  ])('%s without a new version is refused, while running and after a restart, until the version is raised', async (_, before, after) => {
+  ])('%s without a new version is refused, while running and after a restart, until the version is raised', async (_, first, changed) => {
     const at = await place()
-    await writeFile(at.path, before(5))
+    await writeFile(at.path, first(5))
     const state = at.open()
     await state.read()
     const seen = await readFile(at.seenPath, 'utf8')
-    await writeFile(at.path, after(5))
+    await writeFile(at.path, changed(5))
     for (const one of [state, at.open()])
       await expect(one.read()).rejects.toMatchObject({
         code: 'KEYRING_INVALID',
         message: expect.stringContaining('its version is still 5'),
       })
     expect(await readFile(at.seenPath, 'utf8')).toBe(seen)
-    await writeFile(at.path, before(5))
+    await writeFile(at.path, first(5))
     expect((await state.read()).version).toBe(5)
-    await writeFile(at.path, after(6))
+    await writeFile(at.path, changed(6))
     expect((await at.open().read()).version).toBe(6)
     expect((await state.read()).version).toBe(6)
   })

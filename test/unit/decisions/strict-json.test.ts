@@ -114,6 +114,88 @@ describe('strict JSON refuses what readers disagree about', () => {
   })
 })
 
+describe('strict JSON says what is wrong, and where', () => {
+  test.each([
+    ['{} {}', 'text follows the value (character 4)'],
+    ['{a:1}', 'a member name was expected (character 2)'],
+    ['{"a" 1}', 'a colon was expected (character 6)'],
+    ['{"a";1}', 'a colon was expected (character 5)'],
+    ['{"a":1;"b":2}', 'a comma or a closing brace was expected (character 7)'],
+    ['{"a":1]', 'a comma or a closing brace was expected (character 7)'],
+    ['[1;2]', 'a comma or a closing bracket was expected (character 3)'],
+    ['[1}', 'a comma or a closing bracket was expected (character 3)'],
+    ['[trux]', 'a value was expected (character 5)'],
+    ['trie', 'a value was expected (character 3)'],
+    ['[fals_]', 'a value was expected (character 6)'],
+    ['[?]', 'a value was expected (character 2)'],
+    ['[1e400]', 'a number is too large'],
+    ['"a\u0001b"', 'a control character stands in a text (character 3)'],
+    [' "\\ud800"', 'a text holds half of a surrogate pair (character 2)'],
+    ['"\\u00g1"', 'an escape is not of the form \\uXXXX (character 3)'],
+    ['"\\u004"', 'an escape is not of the form \\uXXXX (character 3)'],
+    ['"\\ug"', 'an escape is not of the form \\uXXXX (character 3)'],
+    ['"\\x41"', 'an unknown escape (character 3)'],
+    ['"\\hasOwnProperty"', 'an unknown escape (character 3)'],
+    ['{"a":1,"a":2}', 'the member "a" stands twice in one object'],
+    [`{"${'a'.repeat(101)}":1,"${'a'.repeat(101)}":2}`, `the member "${'a'.repeat(100)}" stands twice in one object`],
+  ])('%j: %s', (text, message) => {
+    expect(read(text)).toEqual({ ok: false, message, truncated: false })
+  })
+
+  test.each([
+    '',
+    ' ',
+    '{',
+    '[1',
+    '"a',
+    '"\\',
+    '"\\u',
+    '"\\u0',
+    '"\\u00',
+    '"\\u004',
+    '-',
+    '1.',
+    '1e',
+    '1e+',
+    'tru',
+    '{"a"',
+    '{"a":',
+    '{"a":1',
+  ])('%j ends too early', (text) => {
+    expect(read(text)).toEqual({ ok: false, message: 'it ends too early', truncated: true })
+  })
+
+  test('of bytes as a whole', () => {
+    const failed = (message: string) => ({ ok: false, message, truncated: false })
+    expect(readStrictJson(Buffer.from('[1, 2]'), { maxBytes: 5, maxDepth: 1 })).toEqual(failed('it has more than 5 bytes'))
+    expect(readStrictJson(Buffer.from('[[1]]'), { maxBytes: 5, maxDepth: 1 })).toEqual(failed('it is nested deeper than 1 levels'))
+    expect(read(Buffer.from([0xef, 0xbb, 0xbf, 0x7b, 0x7d]))).toEqual(failed('it starts with a byte order mark'))
+    expect(read(Buffer.from([0xef, 0xbb, 0x7b]))).toEqual(failed('it is not UTF-8'))
+    expect(read(Buffer.from([0xff]))).toEqual(failed('it is not UTF-8'))
+    // The first, the second or the third byte of the mark alone is none.
+    for (const text of ['"\uffff"', '"\u00fb"', '"\u00bf"', ' \ufeff'])
+      expect(read(text)).not.toEqual(failed('it starts with a byte order mark'))
+    expect(read('\uf8ff')).toEqual(failed('a value was expected (character 1)'))
+    expect(read('\uf8c0')).toEqual(failed('a value was expected (character 1)'))
+    expect(read('\ufec0')).toEqual(failed('a value was expected (character 1)'))
+    expect(read('\u27bf')).toEqual(failed('a value was expected (character 1)'))
+  })
+})
+
+test('strict JSON reads every escape and every white space that RFC 8259 knows', () => {
+  expect(read('"\\b\\f\\n\\r\\t\\/\\\\\\""')).toEqual({ ok: true, value: '\b\f\n\r\t/\\"' })
+  expect(read('\r\n\t {\r"a"\r:\r[\r1\r,\r2\r]\r}\r')).toEqual({ ok: true, value: { a: [1, 2] } })
+  expect(read('{ }')).toEqual({ ok: true, value: {} })
+  expect(read('[ ]')).toEqual({ ok: true, value: [] })
+  const result = read('{"a":1}')
+  expect(result.ok && Object.getOwnPropertyDescriptor(result.value as object, 'a')).toEqual({
+    value: 1,
+    enumerable: true,
+    configurable: true,
+    writable: true,
+  })
+})
+
 test('a document cut anywhere is known as cut', () => {
   const text = JSON.stringify({ a: [1.5, true, null, 'x\n\u00e9', { b: '\\' }], c: false })
   for (let length = 0; length < text.length; length += 1) {

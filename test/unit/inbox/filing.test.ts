@@ -233,6 +233,17 @@ describe('receipts', () => {
     await expect(filing.findReceipt(claims[0]!.dropId)).rejects.toMatchObject({ code: 'IO_FAILED' })
   })
 
+  it('are found by the end of their drop-id, from a day on', async () => {
+    const { filing } = bench.parts()
+    const claim = await claimed()
+    await filing.writeReceipt(receiptOf(claim))
+    const tail = claim.dropId.slice(-16)
+    const dayMs = Date.UTC(2024, 0, 27)
+    expect(await filing.hasReceiptEnding(tail, dayMs + 3_600_000)).toBe(true)
+    expect(await filing.hasReceiptEnding(tail, dayMs + 86_400_000)).toBe(false)
+    expect(await filing.hasReceiptEnding('0000000000000000', 0)).toBe(false)
+  })
+
   it('that nobody wrote are not there', async () => {
     const { filing } = bench.parts()
     expect(await filing.findReceipt((await claimed()).dropId)).toBeNull()
