@@ -15,5 +15,13 @@ export default defineConfig({
     // A test that leaves the environment or a mock behind would make the order matter.
     unstubEnvs: true,
     restoreMocks: true,
+    // `npm run test:coverage`: the rules, and whoever is alone in writing. What runs in processes of its own is not counted.
+    coverage: {
+      provider: 'v8',
+      include: ['src/{core,coordinator,decisions,inbox}/**/*.ts'],
+      reporter: ['text', 'text-summary'],
+      reportsDirectory: 'node_modules/.coverage',
+      reportOnFailure: true,
+    },
   },
 })

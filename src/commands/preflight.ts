@@ -89,8 +89,9 @@ export async function preflight(context: CommandContext): Promise<Check[]> {
 async function checkTables({ files }: CommandContext, { config, paths }: Workspace): Promise<Check[]> {
   const found: Check[] = []
   let known: readonly string[] = []
+  let tables: TableRegistry | null = null
   try {
-    const tables = await TableRegistry.load(files, paths.tables)
+    tables = await TableRegistry.load(files, paths.tables)
     known = tables.list()
     found.push(
       known.length === 0
@@ -105,7 +106,15 @@ async function checkTables({ files }: CommandContext, { config, paths }: Workspa
     return [...found, wrong('sources', 'There is no source: no drop would ever be taken', 'Add one to "sources".')]
   const problems: string[] = []
   try {
-    compileSources(config.sources)
+    for (const { config: source, template } of compileSources(config.sources).sources) {
+      if (template === null || !known.includes(source.table)) continue
+      const fields = tables?.get(source.table).columns.map(({ name }) => name) ?? []
+      for (const piece of template.pieces)
+        if (piece.kind === 'column' && !fields.includes(piece.column))
+          problems.push(
+            `source ${JSON.stringify(source.name)} takes its records from the column ${JSON.stringify(piece.column)}, which the table ${source.table} does not have`,
+          )
+    }
   } catch (error) {
     if (!isIntakeError(error, 'CONFIG_INVALID')) throw error
     problems.push(error.message)

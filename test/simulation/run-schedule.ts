@@ -88,7 +88,7 @@ function configOf(settleMs: number): object {
   return {
     workspace: '..',
     inbox: { settleMs, rescanMs: 1000, polling: true },
-    convert: { threads: 1 },
+    convert: { threads: 4 },
     sources: [
       { ...source, name: 'one', match: 'one/**/*.csv', record: '{stem}' },
       { ...source, name: 'rival', match: 'rival/*.csv', record: '{stem}' },

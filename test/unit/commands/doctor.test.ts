@@ -94,6 +94,18 @@ describe('what would go wrong is said', () => {
     expect(problems).toContainEqual(expect.stringMatching(/error sources: .*dialect/))
   })
 
+  test('of a record column that the table does not have', async () => {
+    config((c) => {
+      const [first] = c.sources as unknown as [{ record: string }]
+      first.record = 'x/{column:nowhere}'
+    })
+    const { problems, status } = await look()
+    expect(status).toBe(3)
+    expect(problems).toEqual([
+      expect.stringMatching(/^error sources: source "\w+" takes its records from the column "nowhere", which the table \w+ does/),
+    ])
+  })
+
   test('of a configuration without sources', async () => {
     config((c) => Object.assign(c, { sources: [] }))
     expect((await look()).problems).toContainEqual(expect.stringContaining('error sources: There is no source'))
