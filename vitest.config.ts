@@ -6,8 +6,8 @@ export default defineConfig({
     globalSetup: ['test/support/build-once.ts'],
     // Processes, not threads: tests raise signals, take locks and load WebAssembly, and a crash must name its file.
     pool: 'forks',
-    // Vitest would leave one core idle on a machine with two.
-    maxWorkers: 2,
+    // For two cores: some files mostly wait for processes of their own.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     watch: false,

@@ -2,7 +2,7 @@ import type { PowerCut } from './disk.js'
 import type { Fault } from './disk-files.js'
 
 /**
- * What a second fault once undid: each of these had lost, doubled or rewritten something. `on` names the operation, so that they strike the same
+ * What an end, and mostly a second fault after it, once undid: each of these had lost, doubled or rewritten something. `on` names the operation, so that they strike the same
  * place when others come and go around it.
  */
 const power = (on: RegExp, at = 1): Fault => ({ kind: 'power', at, on })
@@ -70,6 +70,11 @@ export const TWO_FAULTS: readonly {
     rule: 'a report that could not be synced is not what goes to quarantine',
     scenario: 'quarantine of a drop',
     faults: [[full(/^fileSync .*rejects\.csv$/)], [io(/^fileRead .*source\.csv$/, 2)]],
+  },
+  {
+    rule: 'a store that was found is durable before anything is chained to it',
+    scenario: 'quarantine of a drop',
+    faults: [[kill(/^syncDirectory \/ws\/store$/)]],
   },
   {
     rule: 'a plan that was found is durable before it is carried out',
