@@ -69,7 +69,7 @@ export class ConvertPool implements Converter {
     this.tinyShares = new Shares(Math.max(1, this.lanes >> 1))
     this.pool = new Piscina<PoolTask, PoolResult>({
       // `.href`, not `.pathname`: a path with a space or a % would not survive.
-      filename: (options.workerUrl ?? new URL('../../workers/convert.js', import.meta.url)).href,
+      filename: (options.workerUrl ?? new URL('../../workers/convert-thread.cjs', import.meta.url)).href,
       minThreads: options.warm ?? 0,
       maxThreads: options.threads,
       idleTimeout: 60_000,

@@ -25,7 +25,7 @@ const TABLE = {
 
 let pool: ConvertPool
 beforeAll(() => {
-  pool = new ConvertPool({ threads: 3, lanes: 2, workerUrl: pathToFileURL(join(dirname(builtMain()), '../workers/convert.js')) })
+  pool = new ConvertPool({ threads: 3, lanes: 2, workerUrl: pathToFileURL(join(dirname(builtMain()), '../workers/convert-thread.cjs')) })
 })
 afterAll(() => pool.close())
 

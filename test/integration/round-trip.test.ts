@@ -765,7 +765,7 @@ describe('a table of several row groups', () => {
 
   test('and a small one give the same bytes each time, in this thread and on the threads of the built program', async () => {
     const small = fc.sample(tableOf(GROUPS.timestamps!), { seed: SEED, numRuns: 1 })[0]!
-    const pool = new ConvertPool({ threads: 2, workerUrl: pathToFileURL(join(dirname(builtMain()), '../workers/convert.js')) })
+    const pool = new ConvertPool({ threads: 2, workerUrl: pathToFileURL(join(dirname(builtMain()), '../workers/convert-thread.cjs')) })
     try {
       for (const { request, path, done } of [await convert(small), converted]) {
         const to = (name: string): ConvertRequest => ({ ...request, output: { kind: 'file', path: `${path}.${name}` } })
