@@ -89,6 +89,9 @@ export async function runDaemon(options: DaemonOptions): Promise<DaemonOutcome> 
 /** A slot of the writer's own in anchors/: one workspace, one writer. */
 const ANCHOR_WRITER = 'daemon'
 
+/** Leftovers settled side by side, unless descriptors are short: what they wait for is the disk. */
+const RECOVERED_AT_ONCE = 64
+
 /** How far the clock may have gone back between a request and the death that left it unremoved. */
 const REQUEST_AGE_MS = 48 * 3_600_000
 
@@ -118,6 +121,7 @@ class Daemon {
     if (signals.draining.aborted) onSignal()
 
     const openFiles = this.options.openFiles ?? Number.POSITIVE_INFINITY
+    const recoverAtOnce = withinDescriptors(openFiles, RECOVERED_AT_ONCE)
     const tables = await TableRegistry.load(files, paths.tables)
     const sources = compileSources(config.sources)
     this.checkSources(tables)
@@ -136,6 +140,7 @@ class Daemon {
       writer: ANCHOR_WRITER,
       orphans: join(paths.quarantine, 'orphans'),
       onOrphan: (orphan) => this.orphanFound(orphan),
+      recoverAtOnce,
       ...(this.options.lock === undefined ? {} : { lock: this.options.lock }),
     })
     this.stack.push('store', () => store.close())
@@ -267,7 +272,7 @@ class Daemon {
     })
 
     // Planned work is finished before new work is admitted: recovered claims take their places in line before the inboxes look.
-    const recovered = await claims.recover()
+    const recovered = await claims.recover(recoverAtOnce)
     if (recovered.length > 0) {
       logger.warn(
         { event: 'daemon.recovered', drops: recovered.length },

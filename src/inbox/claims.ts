@@ -179,10 +179,10 @@ export class ClaimStore {
    *
    * Claims of one file go one after the other, for two of them may want its name back; those of others beside them, and share their fsyncs.
    */
-  async recover(): Promise<Claim[]> {
+  async recover(atOnce: number = RECOVERED_AT_ONCE): Promise<Claim[]> {
     const names = await this.claimNames()
     const documents = new Array<DropDocument | null>(names.length)
-    await forEachLimited(names, RECOVERED_AT_ONCE, async (dropId, index) => {
+    await forEachLimited(names, atOnce, async (dropId, index) => {
       const bytes = await this.files.read(join(this.claimFolder(dropId), 'drop.json'))
       documents[index] = bytes === null ? null : parseDropDocument(bytes)
     })
@@ -194,7 +194,7 @@ export class ClaimStore {
       else line.push(index)
     })
     const claims = new Array<Claim | null>(names.length).fill(null)
-    await forEachLimited([...lines.values()], RECOVERED_AT_ONCE, async (line) => {
+    await forEachLimited([...lines.values()], atOnce, async (line) => {
       for (const index of line) claims[index] = await this.recoverOne(names[index]!, documents[index]!)
     })
     const recovered = claims.filter((claim) => claim !== null)
@@ -768,7 +768,7 @@ export class ClaimStore {
   }
 }
 
-/** Each has its source open twice and a folder being synced at most, at a time when the process has little else open. */
+/** Claims recovered side by side, unless the caller says: each has its source open twice and a folder being synced at most. */
 const RECOVERED_AT_ONCE = 16
 
 const SOURCE_NAME = 'source.csv'

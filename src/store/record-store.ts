@@ -63,6 +63,8 @@ export interface WriteStoreOptions {
   readonly lock?: 'held' | LockStore
   /** Where files go that no history names; default `<root>/orphans`. */
   readonly orphans?: string
+  /** Leftovers that are settled side by side when the store is opened. */
+  readonly recoverAtOnce?: number
   /** Told of every orphan that is met after the store was opened. */
   readonly onOrphan?: (orphan: Orphan) => void
 }
@@ -148,7 +150,7 @@ export interface OpenedVersion {
   readonly body: ObjectBody
 }
 
-/** Each has one file open and a folder being synced at most, at a time when the process has little else open. */
+/** Leftovers settled side by side, unless the caller says: each has one file open and a folder being synced at most. */
 const RECOVERED_AT_ONCE = 16
 
 interface WriteSide {
@@ -238,7 +240,9 @@ export class RecordStore {
       const store = new RecordStore(options, read.identity, objects, side, report)
       try {
         // Planned work is finished before new work is admitted.
-        report.transactions.push(...(await store.recoverAll(side, (orphan) => report.orphans.push(orphan))))
+        report.transactions.push(
+          ...(await store.recoverAll(side, options.recoverAtOnce ?? RECOVERED_AT_ONCE, (orphan) => report.orphans.push(orphan))),
+        )
       } catch (error) {
         await log.close()
         throw error
@@ -451,10 +455,10 @@ export class RecordStore {
   // Recovery
 
   /** Those of one record one after the other, in the order of intake; side by side with those of others, which share their fsyncs. */
-  private async recoverAll(side: WriteSide, onOrphan: (orphan: Orphan) => void): Promise<RecoveredTransaction[]> {
+  private async recoverAll(side: WriteSide, atOnce: number, onOrphan: (orphan: Orphan) => void): Promise<RecoveredTransaction[]> {
     const transactions = await side.staging.leftovers()
     const plans = new Array<StoredPlan | 'torn' | null>(transactions.length)
-    await forEachLimited(transactions, RECOVERED_AT_ONCE, async (tx, index) => {
+    await forEachLimited(transactions, atOnce, async (tx, index) => {
       plans[index] = await side.staging.readPlan(tx)
     })
     const lines = new Map<string, number[]>()
@@ -466,7 +470,7 @@ export class RecordStore {
       else line.push(index)
     })
     const settled = new Array<RecoveredTransaction>(transactions.length)
-    await forEachLimited([...lines.values()], RECOVERED_AT_ONCE, async (line) => {
+    await forEachLimited([...lines.values()], atOnce, async (line) => {
       for (const index of line) settled[index] = await this.recover(transactions[index]!, plans[index]!, onOrphan)
     })
     return settled

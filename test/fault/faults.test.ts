@@ -12,7 +12,7 @@ import { readyFor, runTrial, type Trial } from './trial.js'
  * `FAULTS=all` tries every operation, five kinds of power cut at each, and many more pairs; without it a sample, always the same.
  */
 const ALL = process.env.FAULTS === 'all'
-const STRIDE = ALL ? 1 : 9
+const STRIDE = ALL ? 1 : 13
 const PAIRS = ALL ? 1500 : 10
 
 const KINDS: readonly FaultKind[] = ['power', 'kill', 'abort', 'full', 'torn', 'io', 'denied', 'descriptors']

@@ -76,7 +76,7 @@ describe('rows gathered from a column', () => {
           expect(plain.bytes.equals(alone.bytes)).toBe(true)
           expect(coded.bytes.equals(alone.bytes)).toBe(true)
         }),
-        { numRuns: 60 },
+        { numRuns: 30 },
       )
     },
   )

@@ -489,13 +489,13 @@ describe('statistics of a page', () => {
   for (const type of TYPES) {
     test(`are the exact extremes and null counts of its rows: ${type.physical}`, () => {
       const random = randomOf(5)
-      for (const distinct of [2, 50, 50_000]) {
+      for (const distinct of [2, 50_000]) {
         for (const missing of [0, 0.4]) {
           // Each page has a range of its own; one holds nothing.
-          const cells = Array.from({ length: 85_000 }, (_, i): Cell => {
+          const cells = Array.from({ length: 65_000 }, (_, i): Cell => {
             const page = Math.floor(i / 20_000)
             if (missing > 0 && (page === 1 || random() < missing)) return null
-            return cellOfNumber(type, Math.floor(random() * distinct) + [300, 0, 200_000, 7, 500][page]!)
+            return cellOfNumber(type, Math.floor(random() * distinct) + [300, 0, 200_000, 7][page]!)
           })
           expectPageFacts(plainVector(type, cells))
           expectPageFacts(dictionaryVector(type, cells))
