@@ -21,6 +21,11 @@ export const TWO_FAULTS: readonly {
   readonly cuts?: readonly PowerCut[]
 }[] = [
   {
+    rule: 'a store that was found is durable before anything is chained to it',
+    scenario: 'quarantine of a drop',
+    faults: [[kill(/^syncDirectory \/ws\/store$/)]],
+  },
+  {
     rule: 'a drop whose version is visible is not quarantined when it cannot be converted again: one record',
     scenario: 'create',
     faults: [[kill(/^makeDirectory .*receipts\/\d/)], [io(STAGED)]],
@@ -70,11 +75,6 @@ export const TWO_FAULTS: readonly {
     rule: 'a report that could not be synced is not what goes to quarantine',
     scenario: 'quarantine of a drop',
     faults: [[full(/^fileSync .*rejects\.csv$/)], [io(/^fileRead .*source\.csv$/, 2)]],
-  },
-  {
-    rule: 'a store that was found is durable before anything is chained to it',
-    scenario: 'quarantine of a drop',
-    faults: [[kill(/^syncDirectory \/ws\/store$/)]],
   },
   {
     rule: 'a plan that was found is durable before it is carried out',
