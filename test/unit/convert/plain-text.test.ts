@@ -201,7 +201,7 @@ describe('both ways through a conversion', () => {
         })
         expect(essence(fast)).toEqual(essence(slow))
       }),
-      { numRuns: 250 },
+      { numRuns: 150 },
     )
   })
 
@@ -221,7 +221,7 @@ describe('both ways through a conversion', () => {
         const [fast, slow] = await both(Buffer.from(text), options)
         expect(essence(fast)).toEqual(essence(slow))
       }),
-      { numRuns: 250 },
+      { numRuns: 150 },
     )
   })
 

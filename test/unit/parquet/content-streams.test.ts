@@ -110,7 +110,7 @@ function hashOfPieces(kernels: Kernels, type: ColumnType, vector: ColumnVector, 
 describe('pieces of a column', () => {
   for (const type of TYPES) {
     test(`have the hash of the vectors, wherever rows are cut: ${type.physical}`, () => {
-      for (const missing of [0, 0.2, 1]) {
+      for (const missing of [0.2, 1]) {
         const cells = cellsOf(type, 2 * BLOCK + 5, missing)
         for (const vector of [plainVector(type, cells), dictionaryVector(type, cells)]) {
           const expected = digestOf(type, (hasher) => hasher.append([vector]))
