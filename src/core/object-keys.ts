@@ -9,6 +9,12 @@ import { isRecordId } from './record-id.js'
 export const STORE_IDENTITY_KEY = 'store.json'
 export const RECORDS_PREFIX = 'records/'
 export const ANCHORS_PREFIX = 'anchors/'
+/** What is derived from the records, and can be made again from them. */
+export const CATALOG_PREFIX = 'catalog/'
+
+export function isDerivedKey(key: string): boolean {
+  return key.startsWith(CATALOG_PREFIX) && key.length > CATALOG_PREFIX.length
+}
 
 export function recordPrefix(recordId: string): string {
   assert(isRecordId(recordId), 'keys are made of legal record ids only')

@@ -1,10 +1,11 @@
 import { dirname, join } from 'node:path'
 import { sha256Hex } from '../core/hashes.js'
+import { isDerivedKey } from '../core/object-keys.js'
 import { assert, IntakeError, systemCodeOf } from '../errors.js'
 import type { Files, OpenFile } from '../runtime/files.js'
 import { createFile } from '../runtime/files.js'
 import { SharedSync } from '../runtime/shared-sync.js'
-import type { ObjectBody, ObjectSource, ObjectStore, PutOptions, StoredObject } from './object-store.js'
+import type { ObjectBody, ObjectFacts, ObjectSource, ObjectStore, PutOptions, StoredObject } from './object-store.js'
 
 const VERSION_MODE = 0o440
 const DOCUMENT_MODE = 0o640
@@ -17,6 +18,7 @@ const KNOWN_FOLDERS = 10_000
  * Temporary files lie in `scratch` (store/staging), never beside the objects: every name below records/ can be a record's.
  */
 export class LocalObjectStore implements ObjectStore {
+  readonly keepsAttributes = false
   private readonly files: Files
   private readonly sync: SharedSync
   private readonly root: string
@@ -58,6 +60,11 @@ export class LocalObjectStore implements ObjectStore {
     const path = this.pathOf(key)
     const file = await absentIsNull(() => this.files.openRead(path))
     return file === null ? null : bodyOf(file, path)
+  }
+
+  async stat(key: string): Promise<ObjectFacts | null> {
+    const stat = await absentIsNull(() => this.files.stat(this.pathOf(key)))
+    return stat === null || stat.kind !== 'file' ? null : { sizeBytes: stat.sizeBytes, tx: null, attributes: {} }
   }
 
   async putIfAbsent(key: string, body: ObjectSource, options: PutOptions): Promise<'created' | 'exists'> {
@@ -113,20 +120,26 @@ export class LocalObjectStore implements ObjectStore {
     return { etag }
   }
 
-  async *list(prefix: string): AsyncIterable<string> {
+  async *list(prefix: string, options: { readonly skip?: string } = {}): AsyncIterable<string> {
     assert(prefix === '' || prefix.endsWith('/'), 'a prefix is empty or ends in "/"')
-    yield* this.walk(prefix)
+    yield* this.walk(prefix, options.skip)
   }
 
-  private async *walk(prefix: string): AsyncIterable<string> {
+  async remove(key: string): Promise<void> {
+    assert(isDerivedKey(key), 'only what is derived is ever removed')
+    await absentIsNull(() => this.files.remove(this.pathOf(key)).then(() => null))
+  }
+
+  private async *walk(prefix: string, skip: string | undefined): AsyncIterable<string> {
     const folder = prefix === '' ? this.root : this.pathOf(prefix.slice(0, -1))
     const entries = await absentIsNull(() => this.files.list(folder))
     if (entries === null) return
     entries.sort((a, b) => Buffer.compare(a.name, b.name))
     for (const entry of entries) {
       const key = `${prefix}${entry.name.toString('utf8')}`
-      if (entry.kind === 'directory') yield* this.walk(`${key}/`)
-      else if (entry.kind === 'file') yield key
+      if (entry.kind === 'directory') {
+        if (key.slice(prefix.length) !== skip) yield* this.walk(`${key}/`, skip)
+      } else if (entry.kind === 'file') yield key
     }
   }
 

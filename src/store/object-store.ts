@@ -15,20 +15,37 @@
  * 6. `list` gives every key below a prefix that was there all the time, each once, in no promised order; of keys that come or go
  *    meanwhile it may give or leave out any. It never holds more than one folder or page in memory.
  * 7. "There is none" is null, not an error. What goes wrong otherwise is thrown: FSYNC_FAILED (this instance must not be written to any
- *    more), DISK_FULL (may be tried again), or the system's own error.
+ *    more), DISK_FULL or STORE_UNAVAILABLE (may be tried again: whether the write happened is not known, and asking again settles it),
+ *    or the system's own error.
+ * 8. `attributes` that were put with an object come back from `stat` where the backend keeps them (`keepsAttributes`), byte for byte.
  *
- * Nothing here removes an object: the store forgets nothing.
+ * `remove` is for what is derived (the catalogue) and nothing else: the store forgets nothing.
  */
 export interface ObjectStore {
   /** The whole object: for documents, not for versions. */
   read(key: string): Promise<StoredObject | null>
   /** Random access; the caller closes it. */
   open(key: string): Promise<ObjectBody | null>
+  /** Without the bytes. */
+  stat(key: string): Promise<ObjectFacts | null>
   putIfAbsent(key: string, body: ObjectSource, options: PutOptions): Promise<'created' | 'exists'>
   replace(key: string, bytes: Uint8Array, expected: string | null, options: PutOptions): Promise<{ readonly etag: string } | 'conflict'>
-  list(prefix: string): AsyncIterable<string>
+  /** `skip`: leaves out what lies in folders of this name, and does not read them where that spares work. */
+  list(prefix: string, options?: { readonly skip?: string }): AsyncIterable<string>
+  /** Only below `catalog/`. What is not there is removed already. */
+  remove(key: string): Promise<void>
   /** What an engine (DuckDB, Spark, pandas) opens: an absolute path, or an s3:// address. */
   urlOf(key: string): string
+  /** Whether `attributes` outlive the put. Without them nobody can finish the commit of another writer. */
+  readonly keepsAttributes: boolean
+}
+
+export interface ObjectFacts {
+  readonly sizeBytes: number
+  /** Transaction of the put; null where the backend does not keep it. */
+  readonly tx: string | null
+  /** Empty where the backend does not keep them. */
+  readonly attributes: Readonly<Record<string, string>>
 }
 
 export interface StoredObject {
@@ -49,6 +66,9 @@ export type ObjectSource = { readonly file: string } | { readonly bytes: Uint8Ar
 export interface PutOptions {
   /** The transaction; unique per commit and the same in every attempt of it. */
   readonly tx: string
-  /** Kept beside the object where the backend can (S3: the object's own metadata); facts of a version's history entry. */
+  /**
+   * Kept beside the object where the backend can (S3: the object's own metadata): facts of a version's history entry. Names are lower-case
+   * letters and "-", values printable ASCII without blanks at their ends; names and values together at most 1,800 bytes.
+   */
   readonly attributes?: Readonly<Record<string, string>>
 }

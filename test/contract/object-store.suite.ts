@@ -23,9 +23,9 @@ export function objectStoreSuite(name: string, open: () => Promise<ObjectStoreBe
   }
   const text = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString('utf8')
   const bytes = (value: string): Uint8Array => Buffer.from(value, 'utf8')
-  const keysOf = async (store: ObjectStore, prefix: string): Promise<string[]> => {
+  const keysOf = async (store: ObjectStore, prefix: string, skip?: string): Promise<string[]> => {
     const keys: string[] = []
-    for await (const key of store.list(prefix)) keys.push(key)
+    for await (const key of store.list(prefix, skip === undefined ? {} : { skip })) keys.push(key)
     return keys.sort()
   }
 
@@ -168,6 +168,46 @@ export function objectStoreSuite(name: string, open: () => Promise<ObjectStoreBe
         expect((await keysOf(store, 'records/')).sort()).toEqual(keys.slice(0, 4).sort())
         expect(await keysOf(store, 'records/a/')).toEqual(keys.slice(0, 3).sort())
         for (const key of keys) expect(store.urlOf(key)).toContain(key)
+        expect(await keysOf(store, 'records/', 'versions')).toEqual([keys[1], keys[0], keys[3]].sort())
+      }),
+    )
+
+    it(
+      'says how large an object is, and gives back what was put beside it where it keeps that',
+      using(async ({ store, stage }) => {
+        const attributes = { 'content-sha256': 'a'.repeat(64), comment: Buffer.from('ä; b').toString('base64url'), rows: '24' }
+        const key = 'records/a/versions/v1.parquet'
+        expect(await store.stat(key)).toBeNull()
+        await store.putIfAbsent(key, { file: await stage(bytes('0123456789')) }, { tx: 'tx-1', attributes })
+        const kept = store.keepsAttributes
+        expect(await store.stat(key)).toEqual({ sizeBytes: 10, tx: kept ? 'tx-1' : null, attributes: kept ? attributes : {} })
+        expect(await store.putIfAbsent(key, { bytes: bytes('x') }, { tx: 'tx-2', attributes: {} })).toBe('exists')
+        expect((await store.stat(key))?.attributes).toEqual(kept ? attributes : {})
+        expect(await store.stat('records/a')).toBeNull()
+      }),
+    )
+
+    it(
+      'removes what is derived, and nothing else',
+      using(async ({ store }) => {
+        await store.putIfAbsent('catalog/soil/d1.parquet', { bytes: bytes('1') }, { tx: 't1' })
+        await store.remove('catalog/soil/d1.parquet')
+        expect(await store.read('catalog/soil/d1.parquet')).toBeNull()
+        await store.remove('catalog/soil/d1.parquet')
+        await store.remove('catalog/none/d1.parquet')
+        await store.putIfAbsent('records/a/metadata.json', { bytes: bytes('1') }, { tx: 't2' })
+        await expect(store.remove('records/a/metadata.json')).rejects.toThrow()
+        expect(await store.read('records/a/metadata.json')).not.toBeNull()
+      }),
+    )
+
+    it(
+      'answers another put of a transaction with other bytes as somebody else’s',
+      using(async ({ store, stage }) => {
+        const key = 'records/a/versions/v1.parquet'
+        await store.putIfAbsent(key, { file: await stage(bytes('one')) }, { tx: 't1' })
+        expect(await store.putIfAbsent(key, { file: await stage(bytes('two')) }, { tx: 't1' })).toBe('exists')
+        expect(text((await store.read(key))?.bytes)).toBe('one')
       }),
     )
   })
