@@ -25,8 +25,18 @@ export function metadataKey(recordId: string): string {
   return `${recordPrefix(recordId)}metadata.json`
 }
 
+export const VERSIONS_FOLDER = 'versions'
+
+/** The record whose metadata.json has this key, or null. */
+export function recordOfMetadataKey(key: string): string | null {
+  const end = '/metadata.json'
+  if (!key.startsWith(RECORDS_PREFIX) || !key.endsWith(end)) return null
+  const recordId = key.slice(RECORDS_PREFIX.length, -end.length)
+  return isRecordId(recordId) ? recordId : null
+}
+
 export function versionsPrefix(recordId: string): string {
-  return `${recordPrefix(recordId)}versions/`
+  return `${recordPrefix(recordId)}${VERSIONS_FOLDER}/`
 }
 
 export function versionKey(recordId: string, version: number): string {

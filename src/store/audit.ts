@@ -17,7 +17,7 @@ import { hashBody } from './hash-file.js'
 import { LocalObjectStore } from './local-object-store.js'
 import { isLocked } from './lock.js'
 import type { ObjectBody } from './object-store.js'
-import { parseMetadata } from './record-store.js'
+import { parseMetadata } from './record-head.js'
 import { StagingArea } from './staging-area.js'
 import { parseIdentity } from './store-identity.js'
 

@@ -19,6 +19,7 @@ const KNOWN_FOLDERS = 10_000
  */
 export class LocalObjectStore implements ObjectStore {
   readonly keepsAttributes = false
+  readonly place: string
   private readonly files: Files
   private readonly sync: SharedSync
   private readonly root: string
@@ -31,6 +32,7 @@ export class LocalObjectStore implements ObjectStore {
   constructor(options: { files: Files; root: string; sync?: SharedSync; scratch?: string }) {
     this.files = options.files
     this.root = options.root
+    this.place = options.root
     this.prefix = join(options.root, 'key').slice(0, -'key'.length)
     this.sync = options.sync ?? new SharedSync(options.files)
     this.scratch = options.scratch ?? join(options.root, 'staging')

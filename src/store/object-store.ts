@@ -36,6 +36,8 @@ export interface ObjectStore {
   remove(key: string): Promise<void>
   /** What an engine (DuckDB, Spark, pandas) opens: an absolute path, or an s3:// address. */
   urlOf(key: string): string
+  /** What messages call it: an absolute path, or s3://bucket/prefix. */
+  readonly place: string
   /** Whether `attributes` outlive the put. Without them nobody can finish the commit of another writer. */
   readonly keepsAttributes: boolean
 }

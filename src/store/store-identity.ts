@@ -1,10 +1,11 @@
 import { join } from 'node:path'
 import { sha256Hex } from '../core/hashes.js'
-import { STORE_IDENTITY_KEY } from '../core/object-keys.js'
+import { ANCHORS_PREFIX, RECORDS_PREFIX, STORE_IDENTITY_KEY } from '../core/object-keys.js'
 import { fixedForm, type StoreIdentity, storeIdentity } from '../documents/metadata.js'
 import { IntakeError } from '../errors.js'
 import type { Files } from '../runtime/files.js'
 import { replaceFile } from '../runtime/files.js'
+import type { ObjectStore } from './object-store.js'
 
 export interface ReadIdentity {
   readonly identity: StoreIdentity
@@ -49,6 +50,32 @@ export async function writeIdentity(files: Files, root: string, identity: StoreI
   await replaceFile(files, join(root, STORE_IDENTITY_KEY), bytes)
   await files.syncDirectory(root)
   return { identity, sha256: sha256Hex(bytes) }
+}
+
+/** On object storage. null: there is no store.json, and nothing that needs one. */
+export async function readSharedIdentity(objects: ObjectStore): Promise<ReadIdentity | null> {
+  const object = await objects.read(STORE_IDENTITY_KEY)
+  if (object === null) {
+    for (const prefix of [RECORDS_PREFIX, ANCHORS_PREFIX]) {
+      for await (const key of objects.list(prefix)) {
+        throw new IntakeError('STORE_IDENTITY_MISSING', `${objects.urlOf(STORE_IDENTITY_KEY)} is missing, but there is ${key}`)
+      }
+    }
+    return null
+  }
+  const identity = parseIdentity(object.bytes)
+  if (typeof identity === 'string') throw new IntakeError('STORE_INVALID', `${objects.urlOf(STORE_IDENTITY_KEY)} ${identity}`)
+  return { identity, sha256: sha256Hex(object.bytes) }
+}
+
+/** Of several that make the store at once one does, and the others find it made. */
+export async function createSharedIdentity(objects: ObjectStore, identity: StoreIdentity): Promise<ReadIdentity> {
+  const bytes = fixedForm(identity)
+  const put = await objects.putIfAbsent(STORE_IDENTITY_KEY, { bytes }, { tx: `store-${identity.store_id}` })
+  if (put === 'created') return { identity, sha256: sha256Hex(bytes) }
+  const made = await readSharedIdentity(objects)
+  if (made === null) throw new IntakeError('STORE_CONFLICT', `${objects.urlOf(STORE_IDENTITY_KEY)} comes and goes`)
+  return made
 }
 
 /** A folder of a writer without a segment is no anchor: it is made when the store is opened. */
