@@ -30,6 +30,10 @@ export const ERRORS = define({
   },
   STORE_INVALID: { exit: 1, hint: 'Run `parquet-intake verify`; put the damaged document back from a backup.' },
   STORE_CONFLICT: { exit: 75, hint: 'Someone else changed the record meanwhile. Try again.' },
+  STORE_UNAVAILABLE: {
+    exit: 75,
+    hint: 'The object storage did not answer, or not in time. Look at the endpoint and the network; what waits goes on by itself.',
+  },
   FILE_EXISTS: { exit: 1, hint: 'Nothing is ever overwritten here: choose another path.' },
   PATH_ILLEGAL: { exit: 2, hint: 'A path is absolute, or relative to basePath without ".." and outside the folders of the store.' },
   PARQUET_INVALID: { exit: 1, hint: 'The file is damaged or not Parquet. Run `parquet-intake verify` and put it back from a backup.' },

@@ -99,12 +99,37 @@ export class SharedCommits implements CommitProtocol {
         return 'moved'
       }
     }
-    const replaced = await objects.replace(plan.metadataKey, plan.bytes, head?.etag ?? null, { tx })
-    const metadata = replaced === 'conflict' ? await this.heldIn(plan) : plan.metadata
-    if (metadata === null) return 'moved'
-    await this.anchor(metadata, replaced === 'conflict' ? indexOf(metadata, plan) : metadata.history.length - 1)
+    const metadata = await this.name(tx, plan, head)
+    if (metadata === 'moved') return 'moved'
     await this.discardStaging(tx)
     return metadata
+  }
+
+  /**
+   * Moves metadata.json on by the plan's entry. Where others moved it meanwhile a decision is planned again, for it may not hold any more;
+   * a version that is put has its number whatever happens, and is put on the new head.
+   */
+  private async name(tx: string, plan: CommitPlan, readBefore: ReadHead | null): Promise<RecordMetadata | 'moved'> {
+    const { objects, storeId } = this.options
+    const { identity, entry } = plan
+    let next = plan
+    let head = readBefore
+    for (;;) {
+      const replaced = await objects.replace(next.metadataKey, next.bytes, head?.etag ?? null, { tx })
+      if (replaced !== 'conflict') {
+        await this.anchor(next.metadata, next.metadata.history.length - 1)
+        return next.metadata
+      }
+      head = await readHead(objects, identity.record_id)
+      const held = head === null ? -1 : indexOf(head.metadata, plan)
+      if (head !== null && held >= 0) {
+        // Our own, by an earlier attempt, or somebody has finished it in our place.
+        await this.anchor(head.metadata, held)
+        return head.metadata
+      }
+      if (!isVersionEntry(entry) || (head?.metadata.current_version ?? 0) !== entry.version - 1) return 'moved'
+      next = planEntry(identity, head, { ...entry, prev: nextPrev(storeId, identity, head?.metadata.history ?? []) })
+    }
   }
 
   async conclude(tx: string, head: ReadHead, entry: number | null): Promise<void> {
@@ -116,12 +141,6 @@ export class SharedCommits implements CommitProtocol {
   async close(): Promise<void> {
     await this.anchors.close()
     await removeTree(this.options.files, this.options.scratch)
-  }
-
-  /** metadata.json moved before we could move it. Was that our own commit, by an earlier attempt or finished by another writer? null: no. */
-  private async heldIn(plan: CommitPlan): Promise<RecordMetadata | null> {
-    const head = await readHead(this.options.objects, plan.identity.record_id)
-    return head !== null && indexOf(head.metadata, plan) >= 0 ? head.metadata : null
   }
 
   /**

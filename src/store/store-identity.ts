@@ -52,20 +52,26 @@ export async function writeIdentity(files: Files, root: string, identity: StoreI
   return { identity, sha256: sha256Hex(bytes) }
 }
 
-/** On object storage. null: there is no store.json, and nothing that needs one. */
+/** On object storage. null: there is no store.json, and nothing that needs one. Throws STORE_IDENTITY_MISSING, STORE_INVALID. */
 export async function readSharedIdentity(objects: ObjectStore): Promise<ReadIdentity | null> {
-  const object = await objects.read(STORE_IDENTITY_KEY)
-  if (object === null) {
-    for (const prefix of [RECORDS_PREFIX, ANCHORS_PREFIX]) {
-      for await (const key of objects.list(prefix)) {
-        throw new IntakeError('STORE_IDENTITY_MISSING', `${objects.urlOf(STORE_IDENTITY_KEY)} is missing, but there is ${key}`)
-      }
-    }
-    return null
+  const read = async (): Promise<ReadIdentity | null> => {
+    const object = await objects.read(STORE_IDENTITY_KEY)
+    if (object === null) return null
+    const identity = parseIdentity(object.bytes)
+    if (typeof identity === 'string') throw new IntakeError('STORE_INVALID', `${objects.urlOf(STORE_IDENTITY_KEY)} ${identity}`)
+    return { identity, sha256: sha256Hex(object.bytes) }
   }
-  const identity = parseIdentity(object.bytes)
-  if (typeof identity === 'string') throw new IntakeError('STORE_INVALID', `${objects.urlOf(STORE_IDENTITY_KEY)} ${identity}`)
-  return { identity, sha256: sha256Hex(object.bytes) }
+  const found = await read()
+  if (found !== null) return found
+  for (const prefix of [RECORDS_PREFIX, ANCHORS_PREFIX]) {
+    for await (const key of objects.list(prefix)) {
+      // Another process may have made the store, and a record in it, since we looked.
+      const made = await read()
+      if (made !== null) return made
+      throw new IntakeError('STORE_IDENTITY_MISSING', `${objects.urlOf(STORE_IDENTITY_KEY)} is missing, but there is ${key}`)
+    }
+  }
+  return null
 }
 
 /** Of several that make the store at once one does, and the others find it made. */
