@@ -304,7 +304,9 @@ export class ClaimStore {
         return error.systemCode === 'ENOENT' ? { kind: 'vanished' } : unreadable(error)
       }
       // Disk full, out of descriptors: what was taken goes back now if that is possible, or at the next start.
-      await this.giveUp(document, 'undo').catch(() => {})
+      await this.giveUp(document, 'undo').catch((failure: unknown) => {
+        if (isIntakeError(failure, 'FSYNC_FAILED')) throw failure
+      })
       throw error
     }
     if (claim === null) {
@@ -499,18 +501,20 @@ export class ClaimStore {
   }
 
   /**
-   * An end in the midst of an undo: the file has its own name again, beside the hidden one or instead of it, and whoever looks into the inbox
-   * will take it as a new drop. Were the claim finished as well, the file would be taken twice.
+   * An end in the midst of an undo: the file, or a sidecar of it, has its own name again, beside the hidden one or instead of it, and whoever
+   * looks into the inbox will take it as a new drop. Were the claim finished as well, it would be taken twice, or lie there for ever.
    */
   private async wasGivenBack(document: DropDocument): Promise<boolean> {
-    const { file } = document
-    if (file.stored_at !== null) return false
-    const [hidden, own] = await touchingSource(async () => [
-      await this.files.stat(this.hiddenPath(document, file)),
-      await this.files.stat(this.ownPath(document, file)),
-    ])
-    if (own === null) return false
-    return hidden === null ? isClaimed(file, own) : hidden.inode === own.inode && hidden.device === own.device
+    if (document.file.stored_at !== null) return false
+    for (const file of [document.file, ...document.sidecars]) {
+      const [hidden, own] = await touchingSource(async () => [
+        await this.files.stat(this.hiddenPath(document, file)),
+        await this.files.stat(this.ownPath(document, file)),
+      ])
+      if (own === null) continue
+      if (hidden === null ? isClaimed(file, own) : hidden.inode === own.inode && hidden.device === own.device) return true
+    }
+    return false
   }
 
   /**
@@ -612,7 +616,7 @@ export class ClaimStore {
         return 'done'
       }
     }
-    const restored = await restoreName(this.files, hidden, this.ownPath(document, file))
+    const restored = await restoreName(this.files, hidden, this.ownPath(document, file), (folder) => this.syncIfThere(folder))
     return restored === 'absent' ? 'done' : restored
   }
 

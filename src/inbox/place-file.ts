@@ -1,5 +1,6 @@
 import { IntakeError, systemCodeOf } from '../errors.js'
 import { type FilePath, type Files, type OpenFile, printablePath } from '../runtime/files.js'
+import { folderOf } from './inbox-path.js'
 
 const COPY_BYTES = 1024 * 1024
 
@@ -99,26 +100,34 @@ async function checkSame(files: Files, from: FilePath, to: string): Promise<void
 /**
  * Gives a file its own name back without overwriting a newer one that stands there. 'taken': the name is not free. Safe to repeat: after
  * a crash between the two steps both names are one file, and the second step is what remains.
+ *
+ * `sync` makes the names of a folder durable. Between the steps, for a power cut may keep the later of two changes of a folder and lose the
+ * earlier: the file would be gone under both names.
  */
-export async function restoreName(files: Files, hidden: Buffer, own: Buffer): Promise<'restored' | 'taken' | 'absent'> {
+export async function restoreName(
+  files: Files,
+  hidden: Buffer,
+  own: Buffer,
+  sync: (folder: Buffer) => Promise<void>,
+): Promise<'restored' | 'taken' | 'absent'> {
   const from = await files.stat(hidden)
   if (from === null) return 'absent'
   const there = await files.stat(own)
-  if (there !== null && there.inode === from.inode && there.device === from.device && from.links > 1) {
+  const isSame = there !== null && there.inode === from.inode && there.device === from.device && from.links > 1
+  if (there !== null && !isSame) return 'taken'
+  if (isSame || from.kind !== 'directory') {
+    try {
+      if (!isSame && (await files.link(hidden, own)) === 'exists') return 'taken'
+    } catch (error) {
+      if (!cannotLink(error)) throw error
+      // No hard links here: the look above is all the protection there is.
+      await files.rename(hidden, own)
+      return 'restored'
+    }
+    await sync(folderOf(own))
     await files.remove(hidden)
     return 'restored'
   }
-  if (there !== null) return 'taken'
-  if (from.kind !== 'directory') {
-    try {
-      if ((await files.link(hidden, own)) === 'exists') return 'taken'
-      await files.remove(hidden)
-      return 'restored'
-    } catch (error) {
-      if (!cannotLink(error)) throw error
-    }
-  }
-  // A folder, or no hard links here: the look above is all the protection there is.
   await files.rename(hidden, own)
   return 'restored'
 }

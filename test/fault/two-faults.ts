@@ -86,4 +86,16 @@ export const TWO_FAULTS: readonly {
       { mode: 'nothing', seed: 0 },
     ],
   },
+  {
+    rule: 'a file that goes back has its own name durable before it loses the hidden one',
+    scenario: 'three drops and a decision at once',
+    faults: [[full(/^create .*claims\/[^/]*-000001-[^/]*\/source\.csv$/), power(/.*-000002-.*/, 33)]],
+    cuts: [{ mode: 'random', seed: 32 }],
+  },
+  {
+    rule: 'a claim that ends in the midst of giving a sidecar back is not finished as well',
+    scenario: 'a drop with sidecars',
+    faults: [[full(/^create .*source\.csv\.done$/), power(/^remove .*\.sha256\.claimed$/)]],
+    cuts: [{ mode: 'everything', seed: 1 }],
+  },
 ]
