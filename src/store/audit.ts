@@ -81,14 +81,48 @@ export async function auditStore(options: AuditOptions): Promise<AuditReport> {
   return new Audit(options).run()
 }
 
-interface AuditedRecord {
-  /** SHA-256 of metadata.json after each entry: that of the first entry at 0. */
-  readonly states: readonly string[]
-  /** Lengths of the history that an anchor speaks of. */
-  readonly anchored: Set<number>
-  /** The record is damaged in a way that makes comparing pointless. */
-  readonly unreadable: boolean
+/** What is kept of each record until the anchors are read: as little as can be, for there may be millions. */
+class AuditedRecord {
+  /** An anchor speaks of each of the first so many entries; of which others is told by `beyond`. */
+  private anchored = 0
+  private beyond: Set<number> | null = null
+
+  /** `states`: SHA-256 of metadata.json after each entry, 32 characters each; null: damaged in a way that makes comparing pointless. */
+  constructor(private readonly states: string | null) {}
+
+  get isUnreadable(): boolean {
+    return this.states === null
+  }
+
+  get length(): number {
+    return (this.states?.length ?? 0) / STATE_LENGTH
+  }
+
+  /** SHA-256 of metadata.json when its history had so many entries, in hex; null: it never had. */
+  stateAfter(length: number): string | null {
+    if (length < 1 || length > this.length) return null
+    return Buffer.from(this.states!.slice((length - 1) * STATE_LENGTH, length * STATE_LENGTH), 'latin1').toString('hex')
+  }
+
+  anchor(length: number): void {
+    if (length <= this.anchored) return
+    // Anchors come in the order of the history, as good as always.
+    if (length !== this.anchored + 1) {
+      this.beyond ??= new Set()
+      this.beyond.add(length)
+      return
+    }
+    this.anchored++
+    while (this.beyond?.delete(this.anchored + 1) === true) this.anchored++
+  }
+
+  *missing(): Generator<number, void, undefined> {
+    for (let length = this.anchored + 1; length <= this.length; length++) if (this.beyond?.has(length) !== true) yield length
+  }
 }
+
+const STATE_LENGTH = 32
+const UNREADABLE = new AuditedRecord(null)
 
 class Audit {
   private readonly files: Files
@@ -194,7 +228,6 @@ class Audit {
     this.throwIfStopped()
     const key = metadataKey(recordId)
     const place = { recordId, key }
-    const none: AuditedRecord = { states: [], anchored: new Set(), unreadable: true }
     const object = await this.objects.read(key)
     if (object === null) {
       // A create that is under way, or was cut off, has its versions folder before its metadata.
@@ -212,21 +245,21 @@ class Audit {
     if (kind !== undefined && kind !== 'file') this.found('METADATA_INVALID', `metadata.json is a ${kind}`, place)
     const metadata = parseMetadata(object.bytes)
     if (typeof metadata === 'string') {
-      this.records.set(recordId, none)
+      this.records.set(recordId, UNREADABLE)
       return this.found('METADATA_INVALID', `metadata.json ${metadata}`, place)
     }
     if (metadata.record_id !== recordId) {
-      this.records.set(recordId, none)
+      this.records.set(recordId, UNREADABLE)
       return this.found('METADATA_MISPLACED', `metadata.json is that of record ${metadata.record_id}`, place)
     }
     const states: string[] = []
     for (const state of metadataHashes(metadata)) {
-      states.push(state)
+      states.push(Buffer.from(state, 'hex').toString('latin1'))
       // A long history keeps the thread for seconds: let a signal through.
       if (states.length % STATES_AT_A_TIME === 0) await new Promise((resolve) => setImmediate(resolve))
       this.throwIfStopped()
     }
-    this.records.set(recordId, { states, anchored: new Set(), unreadable: false })
+    this.records.set(recordId, new AuditedRecord(states.join('')))
     if (this.identity !== null) {
       for (const index of brokenLinks(this.identity.store_id, metadata, metadata.history)) {
         const { version } = metadata.history[index]!
@@ -352,6 +385,8 @@ class Audit {
       const now = await this.objects.read(metadataKey(recordId))
       const again = now === null ? null : parseMetadata(now.bytes)
       if (again !== null && typeof again !== 'string' && versionEntryOf(again, version) !== undefined) continue
+      // Or a commit that was cut off was undone meanwhile, and its file went aside.
+      if ((await this.files.stat(join(path, name))) === null) continue
       this.found('VERSION_ORPHAN', `No history names version ${version}`, place)
     }
   }
@@ -374,11 +409,7 @@ class Audit {
     await this.readAnchors(true)
     const missing = (): [string, number][] => {
       const found: [string, number][] = []
-      for (const [recordId, record] of this.records) {
-        record.states.forEach((_, index) => {
-          if (!record.anchored.has(index + 1)) found.push([recordId, index + 1])
-        })
-      }
+      for (const [recordId, record] of this.records) for (const length of record.missing()) found.push([recordId, length])
       return found
     }
     if (missing().length === 0) return
@@ -470,10 +501,10 @@ class Audit {
       if ((await this.objects.read(metadataKey(recordId))) !== null) return
       return this.found('ANCHOR_WITHOUT_RECORD', `Line ${number} speaks of a record that is not there`, place)
     }
-    if (record.unreadable) return
-    const state = record.states[line.history_length - 1]
-    if (state !== undefined) {
-      record.anchored.add(line.history_length)
+    if (record.isUnreadable) return
+    const state = record.stateAfter(line.history_length)
+    if (state !== null) {
+      record.anchor(line.history_length)
       if (report && state !== line.metadata_sha256) {
         this.found('ANCHOR_MISMATCH', `Line ${number} says that entry ${line.history_length} of the history was another one`, place)
       }
@@ -483,11 +514,7 @@ class Audit {
     const now = await this.objects.read(metadataKey(recordId))
     const metadata = now === null ? null : parseMetadata(now.bytes)
     if (metadata !== null && typeof metadata !== 'string' && metadata.history.length >= line.history_length) return
-    this.found(
-      'ANCHOR_AHEAD',
-      `Line ${number} says that the history had ${line.history_length} entries; it has ${record.states.length}`,
-      place,
-    )
+    this.found('ANCHOR_AHEAD', `Line ${number} says that the history had ${line.history_length} entries; it has ${record.length}`, place)
   }
 
   private async identityHash(): Promise<string | null> {
@@ -497,7 +524,10 @@ class Audit {
 
   private async checkStaging(): Promise<void> {
     if (this.locked()) return
-    for (const entry of (await this.files.list(join(this.root, 'staging'))) ?? []) {
+    const entries = (await this.files.list(join(this.root, 'staging'))) ?? []
+    // What a writer made that has come since is its own.
+    if (entries.length === 0 || this.locked()) return
+    for (const entry of entries) {
       const name = printablePath(entry.name)
       this.found('RECOVERY_PENDING', `staging/ holds ${name}, and no process writes to the store`, { key: `staging/${name}` })
     }

@@ -135,5 +135,5 @@ export class SharedAnchors {
 /** What the first line of a segment says it follows; whether that is so is for the audit, which reads them all. */
 function firstPrevOf(bytes: Buffer): string | null {
   const end = bytes.indexOf(0x0a)
-  return /"prev":"([0-9a-f]{64})"\}$/.exec(bytes.subarray(0, end < 0 ? 0 : end).toString('latin1'))?.[1] ?? null
+  return /"prev":"([0-9a-f]{64})"\}$/.exec(bytes.subarray(0, Math.max(end, 0)).toString('latin1'))?.[1] ?? null
 }

@@ -18,6 +18,8 @@ export interface Delivery {
   readonly parts: ReadonlyMap<string, Part>
 }
 
+export type DeliveryKind = 'plain' | 'signed' | 'skip' | 'bulk'
+
 /** Rows of a file that is large enough to go to all threads at once. */
 const LARGE_ROWS = 420_000
 const GROUPS = 7
@@ -55,9 +57,9 @@ export class Producer {
 
   constructor(private readonly random: FuzzRandom) {}
 
-  next(): Delivery {
+  next(wanted?: DeliveryKind): Delivery {
     const { random } = this
-    const kind = random.pick(['plain', 'plain', 'plain', 'signed', 'signed', 'skip', 'bulk', 'bulk'] as const)
+    const kind = wanted ?? random.pick(['plain', 'plain', 'plain', 'signed', 'signed', 'skip', 'bulk', 'bulk'] as const)
     const path = kind === 'bulk' ? `bulk/load-${String(this.serial).padStart(6, '0')}.csv` : `${kind}/r${random.below(6)}.csv`
     const before = this.last.get(path) ?? []
     // The same bytes again: those of the last time, or older ones.
@@ -72,7 +74,7 @@ export class Producer {
     return delivery
   }
 
-  private make(kind: 'plain' | 'signed' | 'skip' | 'bulk', path: string): Delivery {
+  private make(kind: DeliveryKind, path: string): Delivery {
     const { random } = this
     const serial = this.serial++
     const rows = random.oneIn(60) ? LARGE_ROWS : 1 + random.below(40)
